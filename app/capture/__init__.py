@@ -1,0 +1,1 @@
+"""Where frames come from: the seam `Camera`, its drivers, and what triggers a part."""

@@ -1,0 +1,71 @@
+"""A recipe: what counts as a defect on one product, and what becomes of the part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from app.config import Name, Settings
+from app.toml import read_toml, validated
+
+
+class Roi(Settings):
+    """The part of the picture that is judged."""
+
+    x_px: int = Field(0, ge=0, le=16_384)
+    y_px: int = Field(0, ge=0, le=16_384)
+    width_px: int = Field(ge=8, le=16_384)
+    height_px: int = Field(ge=8, le=16_384)
+
+
+class ClassRule(Settings):
+    """What a finding of one class means. `None` takes the value of `[default]`."""
+
+    threshold: float | None = Field(None, ge=0, le=1)
+    min_width_px: float | None = Field(None, ge=0, le=16_384)
+    min_height_px: float | None = Field(None, ge=0, le=16_384)
+    min_area_px: float | None = Field(None, ge=0, le=268_435_456)
+    policy: Literal["reject", "flag", "ignore"] | None = None
+    destination: Name | None = None
+
+
+class DefaultRule(Settings):
+    """What a finding means when its class has no rule of its own."""
+
+    threshold: float = Field(0.35, ge=0, le=1)
+    min_width_px: float = Field(0, ge=0, le=16_384)
+    min_height_px: float = Field(0, ge=0, le=16_384)
+    min_area_px: float = Field(0, ge=0, le=268_435_456)
+    policy: Literal["reject", "flag", "ignore"] = "reject"
+    destination: Name = "reject"
+
+
+class Recipe(Settings):
+    """A whole recipe file."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    name: Name = "default"
+    golden_sample: str = Field("", max_length=400, description="picture of a part without defects, beside this file")
+    registration_px: float = Field(12, ge=0, le=200, description="farthest the part may lie from the golden sample")
+    flag_margin: float = Field(0.1, ge=0, le=1, description="findings this far below the threshold are flagged")
+    roi: Roi | None = None
+    default: DefaultRule = DefaultRule()
+    classes: dict[str, ClassRule] = Field(default_factory=dict)
+
+    def rule(self, label: str) -> DefaultRule:
+        """The rule for a class, with the gaps filled from `[default]`."""
+        own = self.classes.get(label)
+        if own is None:
+            return self.default
+        return self.default.model_copy(update=own.model_dump(exclude_none=True))
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Reads and checks a recipe.
+
+    Raises:
+        ConfigError: The file is absent, no TOML, or has keys or values that cannot be.
+    """
+    return validated(Recipe, read_toml(path), str(path))

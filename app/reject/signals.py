@@ -1,0 +1,34 @@
+"""What the tracker answers with: commands to the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+from app.types import Exposure
+
+
+@dataclass(frozen=True, slots=True)
+class Expose:
+    """Trigger the camera for one exposure of a part, now."""
+
+    part_id: int
+    exposure: Exposure
+
+
+@dataclass(frozen=True, slots=True)
+class MoveGate:
+    """Set a gate to reject or to let pass, now."""
+
+    destination: str
+    is_rejecting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Allow the belt to run, or stop it."""
+
+    is_given: bool
+
+
+Command = Union[Expose, MoveGate, Permit]
