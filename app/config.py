@@ -292,10 +292,23 @@ def _wrong_sources(line: Line) -> list[str]:
         problems.append("trigger.source = sensor needs trigger.sensor with its pin")
     if line.trigger.source == "software" and line.trigger.every_mm is None:
         problems.append("trigger.source = software needs trigger.every_mm")
-    for kind, names in (("gate.destination", [g.destination for g in line.gates]), ("camera.name", [c.name for c in line.cameras])):
-        problems += [f"{kind} {n!r} is used twice: every name once" for n in sorted({n for n in names if names.count(n) > 1})]
-    problems += [f"gate.destination {g.destination!r} is the word for parts that stay on the belt: choose another" for g in line.gates if g.destination == "pass"]
-    problems += [f"camera {c.name!r}: driver {c.driver} needs camera.source" for c in line.cameras if c.driver != "twin" and not c.source]
+    for kind, names in (
+        ("gate.destination", [g.destination for g in line.gates]),
+        ("camera.name", [c.name for c in line.cameras]),
+    ):
+        problems += [
+            f"{kind} {n!r} is used twice: every name once" for n in sorted({n for n in names if names.count(n) > 1})
+        ]
+    problems += [
+        f"gate.destination {g.destination!r} is the word for parts that stay on the belt: choose another"
+        for g in line.gates
+        if g.destination == "pass"
+    ]
+    problems += [
+        f"camera {c.name!r}: driver {c.driver} needs camera.source"
+        for c in line.cameras
+        if c.driver != "twin" and not c.source
+    ]
     return problems
 
 
@@ -315,7 +328,9 @@ def _wrong_geometry(line: Line) -> list[str]:
             f" length; it is {line.exit.position_mm - line.exit.tolerance_mm:g}"
         )
     problems += [
-        f"gate {g.destination!r}: chute.from_mm must be below chute.to_mm" for g in line.gates if g.chute and g.chute.from_mm >= g.chute.to_mm
+        f"gate {g.destination!r}: chute.from_mm must be below chute.to_mm"
+        for g in line.gates
+        if g.chute and g.chute.from_mm >= g.chute.to_mm
     ]
     if line.exit and 2 * line.exit.tolerance_mm >= line.part.min_pitch_mm:
         problems.append("exit.tolerance_mm must be below half of part.min_pitch_mm, or two parts share one window")

@@ -16,7 +16,7 @@ from app.errors import ConfigError
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # the same library under its older name
 
 MAX_BYTES = 1_000_000
 Model = TypeVar("Model", bound=BaseModel)
@@ -64,7 +64,9 @@ def _problems(model: type[BaseModel], errors: list[ErrorDetails]) -> list[str]:
     problems: list[str] = []
     for details in errors:
         # A list whose items are refused is also reported as too short: say only what is wrong inside.
-        hides_inner = any(len(place) > len(details["loc"]) and place[: len(details["loc"])] == details["loc"] for place in places)
+        hides_inner = any(
+            len(place) > len(details["loc"]) and place[: len(details["loc"])] == details["loc"] for place in places
+        )
         if not (details["type"] == "too_short" and hides_inner):
             problems += _sentence(model, details).split("\n")
     return problems

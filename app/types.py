@@ -196,6 +196,7 @@ class EventKind(str, Enum):
     FRAME_STRAY = "FRAME_STRAY"
     VERDICT = "VERDICT"
     VERDICT_LATE = "VERDICT_LATE"
+    REROUTED = "REROUTED"
     GATE_ON = "GATE_ON"
     GATE_OFF = "GATE_OFF"
     CONFIRMED = "CONFIRMED"
@@ -251,5 +252,5 @@ class Tally:
 
     @property
     def is_balanced(self) -> bool:
-        """triggers = passed + rejected + lost + in flight."""
+        """Triggers = passed + rejected + lost + in flight."""
         return self.triggers == self.passed + self.rejected + self.lost + self.in_flight

@@ -1,0 +1,58 @@
+# A newcomer needs two of these: `make run` and `make test`. All of it lives in .venv inside the checkout; outside it
+# only system libraries are installed, only where they are missing, and only where apt may be used.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+# More words for the command that a target runs: make test ARGS="-k belt"
+ARGS ?=
+# The interpreter to make .venv with; empty: the first suitable one.
+PYTHON ?=
+export PYTHON
+
+.PHONY: help setup setup-run setup-mutation run test test-long lint format docs mutation clean distclean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make .venv and install everything for development (nothing to do the second time)
+	@deploy/setup.sh dev
+
+setup-run:
+	@deploy/setup.sh run
+
+setup-mutation:
+	@deploy/setup.sh mutation
+
+run: setup-run ## judge and reject parts on the simulated line, with a summary and a picture of the rejects
+	@$(BIN)/takt demo $(ARGS)
+
+test: setup ## every test that this machine can run, long ones shortened; names what was left out
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-long: setup ## every test at full length (hours)
+	@$(BIN)/python -m pytest --long --timeout=14400 $(ARGS)
+
+lint: setup ## ruff, mypy and import-linter
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+
+format: setup ## let ruff write the code's layout and mend what it can
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+docs: setup ## write the tables in docs/ anew from the code that they describe
+	@$(BIN)/python -m tests.reference --update
+
+mutation: setup-mutation ## change rules of the belt and of decisions, one at a time, and see which tests notice
+	@$(BIN)/mutmut run $(ARGS)
+	@$(BIN)/mutmut results
+
+clean: ## remove caches and what runs have written
+	@rm -rf build dist mutants runs takt-demo .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	@rm -rf .venv

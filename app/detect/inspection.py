@@ -1,0 +1,107 @@
+"""From a whole picture to findings: crop, golden sample, registration, detection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+
+from app.clock import Clock, SystemClock
+from app.detect.detector import Detector, Result
+from app.detect.golden import GoldenSamples
+from app.detect.registration import Rect, Registrar
+from app.errors import DataError
+from app.recipe import Recipe
+from app.types import Image
+
+
+class Inspector:
+    """What the station and `takt inspect` both ask, so that one picture gets one answer. Not thread-safe.
+
+    Args:
+        detector: The detector; it stays the caller's to close.
+        recipe: Names the region that is judged and how far a part may lie off.
+        goldens: The golden samples; may be `None` where the model wants none.
+        clock: Times cropping and registration.
+
+    Raises:
+        DataError: The model wants golden samples and there are none.
+    """
+
+    def __init__(
+        self, detector: Detector, recipe: Recipe, goldens: GoldenSamples | None = None, clock: Clock | None = None
+    ) -> None:
+        if detector.spec.is_golden and goldens is None:
+            raise DataError(
+                "this model compares each part with its golden sample, and there is none",
+                "name one in the recipe (golden_sample), or give --golden",
+            )
+        self._detector = detector
+        self._recipe = recipe
+        self._goldens = goldens if detector.spec.is_golden else None
+        self._clock = clock or SystemClock()
+        self._golden: Image | None = None
+        self._shape: tuple[int, ...] = ()
+        self._registrar: Registrar | None = None
+
+    def inspect(self, image: Image, name: str = "") -> Result:
+        """Judges one picture.
+
+        Args:
+            image: uint8, (height, width) or (height, width, 3) BGR: the camera's whole frame.
+            name: File name of the picture, where golden samples go by name.
+
+        Returns:
+            The detections with boxes in pixels of the whole frame; `pre_ns` includes the registration.
+
+        Raises:
+            DataError: The region lies outside the picture, or the golden sample cannot be had. Whoever has a part to
+                judge rejects it.
+            DetectorError: The part is not where the golden sample says, or inference failed. The same holds.
+        """
+        start_ns = self._clock.now_ns()
+        rect = self._rect(image)
+        x, y, width, height = rect
+        judged = image[y : y + height, x : x + width]
+        golden = self._registered(judged, image, rect, name) if self._goldens else None
+        before_ns = self._clock.now_ns() - start_ns
+        result = self._detector.detect(judged, golden)
+        moved = tuple(
+            replace(each, box_px=(each.box_px[0] + x, each.box_px[1] + y, each.box_px[2], each.box_px[3]))
+            for each in result.detections
+        )
+        return replace(result, detections=moved if x or y else result.detections, pre_ns=before_ns + result.pre_ns)
+
+    def _rect(self, image: Image) -> Rect:
+        height, width = image.shape[:2]
+        roi = self._recipe.roi
+        if roi is None:
+            return 0, 0, width, height
+        if roi.x_px + roi.width_px > width or roi.y_px + roi.height_px > height:
+            raise DataError(
+                f"the recipe's roi ends at x={roi.x_px + roi.width_px} y={roi.y_px + roi.height_px}, outside the picture"
+                f" of {width} x {height} px",
+                "move or shrink the roi",
+            )
+        return roi.x_px, roi.y_px, roi.width_px, roi.height_px
+
+    def _registered(self, judged: Image, image: Image, rect: Rect, name: str) -> Image:
+        assert self._goldens is not None
+        golden = self._goldens.find(name)
+        if self._registrar is None or golden is not self._golden or image.shape != self._shape:
+            self._registrar = Registrar(_alike(golden, image), self._recipe.registration_px, rect)
+            self._golden, self._shape = golden, image.shape
+        return self._registrar.register(judged).golden
+
+
+def _alike(golden: Image, image: Image) -> Image:
+    """The golden sample with as many channels as the picture, whose size it must have."""
+    if golden.shape[:2] != image.shape[:2]:
+        raise DataError(
+            f"the golden sample has {golden.shape[1]} x {golden.shape[0]} px and the picture"
+            f" {image.shape[1]} x {image.shape[0]}",
+            "take the golden sample with the same camera settings",
+        )
+    if golden.ndim == image.ndim:
+        return golden
+    return cv2.cvtColor(golden, cv2.COLOR_GRAY2BGR if image.ndim == 3 else cv2.COLOR_BGR2GRAY)  # noqa: PLR2004

@@ -1,0 +1,52 @@
+"""The detector drivers by name, imported when they are asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from app.clock import Clock, SystemClock
+from app.detect.detector import Detector
+from app.detect.package import Package
+from app.errors import ConfigError, MissingDriverError
+
+RUNTIMES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "openvino": ("app.detect.openvino", "open_openvino"),
+        "onnx": ("app.detect.onnx", "open_onnx"),
+    }
+)
+"""Runtime -> module and the function that opens a package."""
+
+
+def open_detector(package: Package, runtime: str = "auto", threads: int = 2, clock: Clock | None = None) -> Detector:
+    """Loads a package on a runtime and warms it up.
+
+    Args:
+        package: The package.
+        runtime: A key of `RUNTIMES`, or `auto`: OpenVINO where it is installed, else ONNX Runtime.
+        threads: Threads of one inference.
+        clock: Times the stages; by default the machine's own, as inference takes real time even on the twin.
+
+    Raises:
+        ConfigError: No such runtime.
+        MissingDriverError: Its library is not installed.
+        PackageError: The file is no such model, or has other inputs or outputs than its manifest says.
+        DetectorError: It does not run.
+    """
+    if runtime != "auto":
+        return _opener(runtime)(package, threads, clock or SystemClock())
+    try:
+        opener = _opener("openvino")
+    except MissingDriverError:
+        opener = _opener("onnx")
+    return opener(package, threads, clock or SystemClock())
+
+
+def _opener(runtime: str) -> Callable[[Package, int, Clock], Detector]:
+    if runtime not in RUNTIMES:
+        raise ConfigError(f"there is no detector runtime {runtime!r}", f"use auto or one of {', '.join(RUNTIMES)}")
+    module, function = RUNTIMES[runtime]
+    opener: Callable[[Package, int, Clock], Detector] = getattr(importlib.import_module(module), function)
+    return opener

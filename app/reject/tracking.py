@@ -1,0 +1,421 @@
+"""How a part is followed from the trigger to its outcome: the pure state machine of REJECT_TRACKING.
+
+No I/O, no threads, no clock of its own. It is fed belt readings, sensor edges, frames, verdicts and ticks, each with its
+time, and answers with commands and ledger events, which `take_commands` and `take_events` hand over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from app.clock import NS_PER_MS
+from app.config import Line
+from app.errors import CommandRefusedError
+from app.reject.binding import Outstanding
+from app.reject.book import Book
+from app.reject.exposing import Exposing
+from app.reject.gating import Gating
+from app.reject.judging import Judging
+from app.reject.lineio import BeltReading, Edge
+from app.reject.settling import Settling
+from app.reject.signals import Command, Permit
+from app.reject.stops import Latch, StopCause
+from app.reject.track import Fate, Track
+from app.status import State
+from app.types import Confirmation, EventKind, Frame, LedgerEvent, Outcome, Part, Reason, Tally, Verdict
+
+QUEUE_MARGIN = 4
+"""Parts beyond those that fit between sensor and last gate at the least pitch."""
+
+KNOWN_EDGE_MM = 8.0
+"""An edge so near to that of a part seen before the belt reversed is that part."""
+
+LEVEL_CAUSES = {"bin_full": StopCause.BIN_FULL, "bin_open": StopCause.BIN_OPEN, "air_low": StopCause.AIR_LOW}
+
+
+class Tracker:
+    """One lane.
+
+    Args:
+        line: The settings.
+        epoch: Which start of the station this is.
+        lot: The lot that runs.
+    """
+
+    def __init__(self, line: Line, epoch: int = 1, lot: str = "") -> None:
+        self._line = line
+        self._book = Book(line, epoch, lot)
+        self._gating = Gating(self._book)
+        self._settling = Settling(self._book, self._gating)
+        self._judging = Judging(self._book, self._gating)
+        self._exposing = Exposing(self._book, self._gating, self._judging)
+        self._last_gate = max(self._gating.gates, key=lambda gate: gate.settings.position_mm)
+        span_mm = self._last_gate.settings.position_mm
+        self._capacity = math.ceil(span_mm / line.part.min_pitch_mm) + QUEUE_MARGIN
+        self._footprints: deque[tuple[int, float]] = deque(maxlen=4 * self._capacity)
+        self._covered_since: int | None = None
+        self._running_since_ns: int | None = None
+        self._purge_end: float | None = None
+
+    # What the rest of the station may know
+
+    @property
+    def tally(self) -> Tally:
+        """The account of the running lot."""
+        return self._book.account.tally()
+
+    @property
+    def lot(self) -> str:
+        """The running lot."""
+        return self._book.account.lot
+
+    @property
+    def latches(self) -> tuple[Latch, ...]:
+        """Why the line is stopped, the first-out cause first."""
+        return self._book.stops.latches
+
+    @property
+    def state(self) -> State:
+        """STOPPED, PURGING or RUNNING."""
+        if self._book.stops.is_latched:
+            return State.STOPPED
+        return State.RUNNING if self._purge_end is None else State.PURGING
+
+    @property
+    def challenge_phase(self) -> str:
+        """What the challenge test waits for, `IDLE` where none runs."""
+        return self._book.challenge.phase.value
+
+    def is_challenge_due(self) -> bool:
+        """A challenge test should be run now."""
+        return self._book.challenge.is_due(self._book.now_ns)
+
+    def take_commands(self) -> list[Command]:
+        """The commands since the last call, in the order in which they must be carried out."""
+        commands, self._book.commands = self._book.commands, []
+        return commands
+
+    def take_events(self) -> list[LedgerEvent]:
+        """The ledger events since the last call."""
+        return self._book.journal.take()
+
+    # Start, stop, reset
+
+    def start(self, reading: BeltReading, now_ns: int, active: Iterable[str] = ()) -> None:
+        """Begins. What is on the belt now was not seen: it is purged, or a person must clear it (rule 7).
+
+        Args:
+            reading: The belt position.
+            now_ns: The time.
+            active: Names of the inputs that are active already.
+        """
+        book = self._book
+        book.belt.start(reading)
+        book.at(now_ns)
+        book.write(EventKind.STARTED, lot=self.lot)
+        book.write(EventKind.LOT_OPENED, lot=self.lot)
+        for name in active:
+            if name == "part":
+                self._covered_since = reading.count
+            else:
+                self._level(name, is_active=True)
+        if self._gating.default.settings.is_pulse:
+            book.latch(StopCause.NOT_CLEARED, "nobody has confirmed that the belt up to the gate is cleared")
+        elif not book.stops.is_latched:
+            book.commands.append(Permit(is_given=True))
+        self._begin_purge()
+
+    def stop(self, by: str) -> None:
+        """Stops the line at a person's wish; needs no login."""
+        self._book.latch(StopCause.OPERATOR, f"stopped by {by or 'a person at the machine'}")
+
+    def fault(self, text: str) -> None:
+        """Stops the line because an output or input does not do what it must."""
+        self._book.latch(StopCause.OUTPUT_FAULT, text)
+
+    def reset(self, by: str, role: str, reason: str, *, is_cleared: bool = False) -> None:
+        """Ends a latched stop; a purge follows.
+
+        Args:
+            by: Who.
+            role: In what role.
+            reason: Why.
+            is_cleared: The belt from the sensor to the last gate and its coasting distance beyond was cleared by hand.
+
+        Raises:
+            CommandRefusedError: Nothing is latched, a cause is still present, who or why is missing, the role may
+                not, or the gate cannot purge and nobody confirmed that the belt is cleared.
+        """
+        book = self._book
+        book.stops.check_reset(by, role, reason)
+        if self._gating.default.settings.is_pulse and not is_cleared:
+            raise CommandRefusedError(
+                f"a {self._gating.default.settings.kind} cannot purge parts that nobody saw",
+                "clear the belt up to the gate by hand and confirm it",
+            )
+        causes = " ".join(latch.cause.value for latch in book.stops.latches)
+        book.write(EventKind.RESET, by=by, role=role, why=reason, causes=causes, is_cleared=is_cleared)
+        if is_cleared:
+            self._clear_by_hand()
+        book.stops.clear()
+        book.commands.append(Permit(is_given=True))
+        self._begin_purge()
+
+    # Inputs
+
+    def observe(self, reading: BeltReading, now_ns: int) -> None:
+        """Takes the belt position; call it first at every step."""
+        skipped = self._book.belt.observe(reading, now_ns)
+        self._book.at(now_ns)
+        if skipped:
+            self._book.latch(
+                StopCause.ENCODER_FAULT, f"the encoder skipped {skipped} states: the belt position is lost"
+            )
+            self._begin_purge()
+
+    def edge(self, edge: Edge) -> None:
+        """Takes a debounced edge of any input; inputs without a rule are ignored."""
+        name, _, place = edge.input.partition(":")
+        if name == "part" and self._line.trigger.source == "sensor":
+            if edge.is_active:
+                self.trigger(edge.at_ns, edge.count)
+            else:
+                self._uncover(edge.count)
+        elif name == "chute" and edge.is_active:
+            self._settling.see_chute(place, edge.count)
+        elif name == "exit" and edge.is_active:
+            self._settling.see_exit(edge.count)
+        else:
+            self._level(edge.input, is_active=edge.is_active, at_ns=edge.at_ns)
+
+    def trigger(self, at_ns: int, count: int, serial: str | None = None) -> None:
+        """A part has reached the sensor, or a software trigger says so.
+
+        Args:
+            at_ns: When its leading edge came.
+            count: Belt position at that time.
+            serial: Its serial number, if it is known already.
+        """
+        book = self._book
+        if self._is_known(count):
+            book.write(EventKind.TRIGGER_REPEAT, text="the belt has reversed: this part is known")
+            return
+        self._covered_since = count
+        book.triggers += 1
+        book.account.trigger()
+        lane = self._line.line.lane
+        part = Part(book.triggers, lane, at_ns, count, self._exposing.plan(count), self.lot, serial)
+        track = Track(part)
+        last = self._footprints[-1][0] if self._footprints else None
+        pitch_mm = (count - last) / book.belt.counts_per_mm if last is not None else math.inf
+        before = book.tracks[-1] if book.tracks else None
+        self._footprints.append((count, count + book.counts(self._line.part.length_mm)))
+        is_full = sum(1 for each in book.tracks if not self._gating.is_past(each)) >= self._capacity
+        book.write(EventKind.TRIGGER, part.part_id, trigger_count=count, trigger_ns=at_ns, lot=part.lot)
+        if is_full:
+            book.latch(
+                StopCause.QUEUE_OVERFLOW, f"more than {self._capacity} parts between sensor and gate", part.part_id
+            )
+            book.settle(track, Outcome.LOST, Confirmation.MISSING)
+            return
+        book.tracks.append(track)
+        self._judge_arrival(track, before, pitch_mm)
+
+    def frame(self, frame: Frame) -> Outstanding | None:
+        """Takes a frame and says which exposure of which part it answers; `None`: it is not to be judged."""
+        return self._exposing.bind(frame)
+
+    def is_complete(self, part_id: int) -> bool:
+        """Every exposure of the part was triggered and has its frame."""
+        return self._exposing.is_complete(part_id)
+
+    def verdict(self, verdict: Verdict) -> bool:
+        """Takes a verdict. The first one counts; a later one is only logged.
+
+        Returns:
+            Whether it counted.
+        """
+        return self._judging.take(verdict)
+
+    def serial(self, part_id: int, serial: str) -> None:
+        """Notes a serial number that arrived after the trigger."""
+        self._book.write(EventKind.SERIAL, part_id, serial=serial)
+
+    def open_lot(self, lot: str) -> None:
+        """Starts a lot; parts triggered from now on belong to it.
+
+        Raises:
+            CommandRefusedError: It has no name, or is open already.
+        """
+        self._book.account.open(lot)
+        self._book.challenge.lot_started()
+        self._book.write(EventKind.LOT_OPENED, lot=lot)
+
+    def close_lot(self, lot: str, by: str = "", reason: str = "") -> Tally:
+        """Closes a lot that no longer runs.
+
+        Raises:
+            CommandRefusedError: Parts are in flight, or parts were lost and no name and reason are given.
+        """
+        tally = self._book.account.close(lot, by, reason)
+        self._book.write(EventKind.LOT_CLOSED, lot=lot, by=by, why=reason, triggers=tally.triggers, lost=tally.lost)
+        return tally
+
+    def start_challenge(self, by: str) -> None:
+        """Begins a challenge test: the next parts are known to be bad.
+
+        Raises:
+            CommandRefusedError: The line is stopped or purging, a test runs, or no sensor could prove the stop.
+        """
+        if self.state is not State.RUNNING or self._book.challenge.is_running:
+            raise CommandRefusedError("a challenge test needs a running line and no other test", "try again then")
+        if not self._settling.can_prove_a_stop():
+            raise CommandRefusedError("no chute or exit sensor could notice a missing reject", "fit one")
+        self._book.challenge.start()
+        self._book.write(EventKind.CHALLENGE, result="STARTED", text=f"started by {by}")
+
+    def tick(self, now_ns: int) -> None:
+        """Does everything that is due at `now_ns`; call it last at every step."""
+        self._book.at(now_ns)
+        self._check_belt()
+        self._exposing.expose()
+        self._exposing.expire()
+        self._judging.miss_deadlines()
+        self._gating.drive()
+        self._gating.follow()
+        self._settling.overdue()
+        if self._purge_end is not None and self._book.reach >= self._purge_end:
+            self._purge_end = None
+            self._gating.is_purging = False
+            self._book.write(EventKind.PURGE_ENDED)
+            self._gating.drive()
+        if self._book.tracks and self._settling.is_done(self._book.tracks[0]):
+            self._book.tracks = [each for each in self._book.tracks if not self._settling.is_done(each)]
+
+    def next_wake_ns(self, now_ns: int) -> int | None:
+        """When `tick` is next needed, if neither edge nor frame comes first; `None` while the belt stands."""
+        self._book.at(now_ns)
+        times = self._gating.due_ns()
+        times += self._exposing.due_ns()
+        ahead = [place for place in self._places() if place > self._book.reach]
+        eta_ns = self._book.belt.eta_ns(min(ahead), now_ns) if ahead else None
+        if eta_ns is not None:
+            times.append(now_ns + eta_ns + 1)
+        return max(now_ns, min(times)) if times else None
+
+    # How
+
+    def _places(self) -> Iterator[float]:
+        if self._purge_end is not None:
+            yield self._purge_end
+        for track in self._book.tracks:
+            yield from self._exposing.positions(track)
+            yield from self._gating.positions(track)
+            yield from self._settling.positions(track)
+
+    def _is_known(self, count: int) -> bool:
+        """Whether an edge at `count` is a part that came before, seen again because the belt has reversed since."""
+        slack = self._book.counts(min(KNOWN_EDGE_MM, self._line.part.length_mm / 4))
+        belt = self._book.belt
+        # Forwards again the leading edge comes a second time; backwards it is the trailing edge that covers the sensor.
+        return any(
+            abs(count - edge) <= slack and belt.has_gone_back_over(edge)
+            for footprint in self._footprints
+            for edge in footprint
+        )
+
+    def _judge_arrival(self, track: Track, before: Track | None, pitch_mm: float) -> None:
+        book, part = self._book, self._line.part
+        count = track.part.trigger_count
+        if count < book.belt.origin - book.counts(self._line.belt.stop_mm):
+            book.latch(
+                StopCause.BELT_BACKWARDS, "the encoder counts backwards: exchange its wires A and B", track.part_id
+            )
+            self._judging.force(track, Reason.PURGED, "the belt position is not known")
+        if pitch_mm == 0:
+            book.latch(StopCause.ENCODER_STILL, "two parts came and the encoder counted nothing", track.part_id)
+        if pitch_mm < part.min_pitch_mm:
+            text = f"{pitch_mm:.1f} mm between leading edges, {part.min_pitch_mm:g} needed"
+            self._judging.force(track, Reason.TOUCHING, text)
+            if before is not None and before.outcome is None:
+                self._judging.force(before, Reason.TOUCHING, text)
+        if (
+            self._purge_end is not None
+            and count + book.counts(self._gating.default.settings.position_mm) <= self._purge_end
+        ):
+            self._judging.force(track, Reason.PURGED, "on belt that was not watched all the way")
+        if book.challenge.is_running:
+            track.is_challenge = True
+            track.is_suppressed = book.challenge.trigger(track.part_id, pitch_mm)
+
+    def _uncover(self, count: int) -> None:
+        book, part = self._book, self._line.part
+        since, self._covered_since = self._covered_since, None
+        book.stops.set_present(StopCause.SENSOR_BLOCKED, "part sensor", is_present=False)
+        track = book.tracks[-1] if book.tracks else None
+        if since is None or track is None or track.part.trigger_count != since:
+            return
+        self._footprints[-1] = (since, max(count, self._footprints[-1][1]))
+        covered_mm = (count - since) / book.belt.counts_per_mm
+        if covered_mm == 0 and not book.stops.is_latched:
+            book.latch(StopCause.ENCODER_STILL, "a part went by and the encoder counted nothing", track.part_id)
+        if covered_mm > part.length_mm + (part.min_pitch_mm - part.length_mm) / 2:
+            track.hidden_mm = covered_mm - part.length_mm
+            self._judging.force(
+                track, Reason.TOUCHING, f"{covered_mm:.0f} mm under the sensor, a part has {part.length_mm:g}"
+            )
+
+    def _level(self, name: str, *, is_active: bool, at_ns: int | None = None) -> None:
+        if name == "running":
+            self._running_since_ns = (self._book.now_ns if at_ns is None else at_ns) if is_active else None
+            return
+        cause = LEVEL_CAUSES.get(name.partition(":")[0])
+        if cause is not None:
+            self._book.stops.set_present(cause, name, is_active)
+            if is_active:
+                self._book.latch(cause, f"input {name} is active")
+
+    def _check_belt(self) -> None:
+        book = self._book
+        still_ns = round(self._line.encoder.still_ms * NS_PER_MS)
+        since_ns = self._running_since_ns
+        is_still = since_ns is not None and book.now_ns - max(since_ns, book.belt.count_ns) >= still_ns
+        book.stops.set_present(StopCause.ENCODER_STILL, "encoder", is_still)
+        if is_still:
+            book.latch(StopCause.ENCODER_STILL, "the belt runs and the encoder does not count")
+        if self._covered_since is not None:
+            is_blocked = book.reach - self._covered_since >= book.counts(self._line.trigger.blocked_mm)
+            book.stops.set_present(StopCause.SENSOR_BLOCKED, "part sensor", is_blocked)
+            if is_blocked:
+                book.latch(
+                    StopCause.SENSOR_BLOCKED, f"the part sensor is covered for {self._line.trigger.blocked_mm:g} mm"
+                )
+
+    def _begin_purge(self) -> None:
+        """Rejects everything up to the last gate and the coasting distance beyond; a diverter stays open for it."""
+        book = self._book
+        gate = self._gating.default
+        span_mm = self._last_gate.settings.position_mm + self._line.belt.stop_mm
+        for track in book.tracks:
+            if track.outcome is None and not self._gating.is_past(track):
+                self._judging.force(track, Reason.PURGED, "on belt that was not watched all the way")
+        if gate.settings.is_pulse:
+            return
+        self._purge_end = book.reach + book.counts(span_mm)
+        self._gating.is_purging = True
+        book.write(EventKind.PURGE_STARTED, mm=span_mm)
+
+    def _clear_by_hand(self) -> None:
+        book = self._book
+        span = book.counts(self._last_gate.settings.position_mm + self._line.belt.stop_mm)
+        for track in book.tracks:
+            is_within = book.reach - track.part.trigger_count <= span
+            if track.outcome is None and (is_within or track.is_suppressed):
+                if track.fate is Fate.PENDING:
+                    self._judging.force(track, Reason.PURGED, "taken off the belt by hand")
+                track.reason = track.reason or Reason.PURGED
+                book.settle(track, Outcome.REJECTED, Confirmation.BY_HAND)
+        book.tracks = [track for track in book.tracks if book.reach - track.part.trigger_count > span]
+        self._covered_since = None

@@ -1,0 +1,1 @@
+"""The tests: `make test` runs what this machine can, `make test-long` all of it."""

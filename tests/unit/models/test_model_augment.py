@@ -1,0 +1,81 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from models.augment import Board, load_board, repair, training_crop
+from models.data import load_split
+from models.recipe import Augmentation
+
+PLAIN = Augmentation(
+    template_probability=0.0,
+    repaired_probability=0.0,
+    partly_repaired_probability=0.0,
+    shift_probability=0.0,
+    thickness_probability=0.0,
+    part_thickness_probability=0.0,
+)
+
+
+@pytest.fixture
+def board(data_dir):
+    return load_board(load_split(data_dir, "train", ("hole", "blob"), golden=True).pictures[0])
+
+
+def test_loaded_board_is_binary(board):
+    assert set(np.unique(board.part)) <= {0, 1}
+
+
+def test_repaired_board_equals_its_golden_sample(board):
+    mended = repair(board, np.zeros(2, bool))
+    assert np.array_equal(mended.part, board.golden)
+    assert len(mended.boxes) == 0
+
+
+def test_repair_keeps_the_defect_that_stays(board):
+    mended = repair(board, np.array([True, False]))
+    x1, y1, x2, y2 = mended.boxes[0].astype(int)
+    assert (mended.part != mended.golden).sum() == (x2 - x1) * (y2 - y1)
+    assert mended.labels.tolist() == [0]
+
+
+def test_repair_leaves_the_board_itself_alone(board):
+    before = board.part.copy()
+    repair(board, np.zeros(2, bool))
+    assert np.array_equal(board.part, before)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_boxes_follow_the_defects_through_every_turn_and_scale(board, seed):
+    odds = dataclasses.replace(PLAIN, scale_min=0.8, scale_max=1.25)
+    crop = training_crop(board, 64, odds, np.random.default_rng(seed))
+    outside = crop.part != crop.golden
+    for x1, y1, x2, y2 in crop.boxes:
+        outside[max(0, int(y1) - 1) : int(y2) + 2, max(0, int(x1) - 1) : int(x2) + 2] = False
+    at_the_rim = np.ones_like(outside)
+    at_the_rim[10:-10, 10:-10] = False  # a defect whose centre lies outside has no box, but half of it may show
+    assert not (outside & ~at_the_rim).any()
+
+
+def test_template_as_part_has_nothing_to_find(board):
+    odds = dataclasses.replace(PLAIN, template_probability=1.0)
+    crop = training_crop(board, 64, odds, np.random.default_rng(0))
+    assert len(crop.boxes) == 0
+    assert np.array_equal(crop.part, crop.golden)
+
+
+def test_same_seed_gives_the_same_crop(board):
+    one, two = (training_crop(board, 64, Augmentation(), np.random.default_rng(5)) for _ in range(2))
+    assert np.array_equal(one.part, two.part)
+    assert np.array_equal(one.boxes, two.boxes)
+
+
+def test_misregistration_moves_the_golden_sample_only(board):
+    odds = dataclasses.replace(PLAIN, template_probability=1.0, shift_probability=1.0, scale_min=1.0, scale_max=1.0)
+    shifted = [training_crop(board, 64, odds, np.random.default_rng(seed)) for seed in range(8)]
+    assert any(not np.array_equal(crop.part, crop.golden) for crop in shifted)
+
+
+def test_board_without_golden_sample_is_its_own(board):
+    clean = Board(board.golden, board.golden, board.boxes[:0], board.labels[:0])
+    assert len(training_crop(clean, 64, PLAIN, np.random.default_rng(0)).boxes) == 0
