@@ -27,42 +27,44 @@ class Settings(BaseModel):
 class Input(Settings):
     """A digital input, such as a sensor or a read-back contact."""
 
-    pin: PinName
-    active_low: bool = False
-    debounce_ms: float = Field(0.0, ge=0, le=100)
+    pin: PinName = Field(description="number of the GPIO line, or its name as the pin factory knows it")
+    active_low: bool = Field(False, description="a low level means active")
+    debounce_ms: float = Field(0.0, ge=0, le=100, description="a change counts once it has lasted so long")
 
 
 class Output(Settings):
     """A digital output. Polarity is inverted here and nowhere else."""
 
-    pin: PinName
-    active_low: bool = False
-    read_back: Input | None = None
+    pin: PinName = Field(description="number of the GPIO line, or its name as the pin factory knows it")
+    active_low: bool = Field(False, description="a low level means on")
+    read_back: Input | None = Field(None, description="contact that says what the output really does")
 
 
 class LineSettings(Settings):
     """Which line this is."""
 
-    name: Name = "Line 1"
-    lane: int = Field(1, ge=1, le=64)
+    name: Name = Field("Line 1", description="what people call the line")
+    lane: int = Field(1, ge=1, le=64, description="number of the lane that this file describes")
 
 
 class BeltSettings(Settings):
     """How the belt moves."""
 
     v_min_mm_s: float = Field(300, gt=0, le=10_000, description="slowest speed at which parts are rejected")
-    v_max_mm_s: float = Field(1000, gt=0, le=10_000)
+    v_max_mm_s: float = Field(1000, gt=0, le=10_000, description="fastest speed; verdicts must be in time at this")
     stop_mm: float = Field(150, ge=0, le=5_000, description="how far the belt coasts after a stop")
-    running: Input | None = None
+    running: Input | None = Field(None, description="active while the belt is driven")
 
 
 class EncoderSettings(Settings):
     """Where the belt position comes from."""
 
-    driver: Literal["gpio", "virtual"] = "gpio"
+    driver: Literal["gpio", "virtual"] = Field(
+        "gpio", description="two quadrature inputs, or a constant speed while the belt runs"
+    )
     counts_per_mm: float = Field(2.0, gt=0, le=1000, description="quadrature counts (4 per cycle)")
-    a: PinName | None = None
-    b: PinName | None = None
+    a: PinName | None = Field(None, description="gpio: line of channel A")
+    b: PinName | None = Field(None, description="gpio: line of channel B")
     speed_mm_s: float | None = Field(None, gt=0, le=10_000, description="virtual: speed while the belt runs")
     still_ms: float = Field(300, ge=20, le=10_000, description="no count for so long while the belt runs: fault")
 
@@ -70,15 +72,15 @@ class EncoderSettings(Settings):
 class PartSettings(Settings):
     """The parts on the belt."""
 
-    length_mm: float = Field(60, gt=0, le=5_000)
+    length_mm: float = Field(60, gt=0, le=5_000, description="length along the belt")
     min_pitch_mm: float = Field(90, gt=0, le=10_000, description="leading edges closer than this touch")
 
 
 class TriggerSettings(Settings):
     """What makes a part record."""
 
-    source: Literal["sensor", "software"] = "sensor"
-    sensor: Input | None = None
+    source: Literal["sensor", "software"] = Field("sensor", description="what makes a part: its sensor, or belt travel")
+    sensor: Input | None = Field(None, description="sees the leading edge; position 0 of the belt")
     every_mm: float | None = Field(None, gt=0, le=10_000, description="software: one trigger per so much belt")
     blocked_mm: float = Field(400, gt=0, le=20_000, description="sensor covered for so much belt: blocked")
 
@@ -86,17 +88,21 @@ class TriggerSettings(Settings):
 class CameraSettings(Settings):
     """One camera and where it looks."""
 
-    name: Name = "top"
-    driver: Literal["twin", "folder", "opencv"] = "twin"
-    position_mm: float = Field(150, ge=0, le=50_000)
+    name: Name = Field("top", description="how the ledger calls it")
+    driver: Literal["twin", "folder", "opencv"] = Field(
+        "twin", description="the twin's camera, pictures from a folder, or a device, stream or video file"
+    )
+    position_mm: float = Field(150, ge=0, le=50_000, description="where a part is exposed")
     source: str = Field("", max_length=400, description="folder, file, device or address; empty for the twin")
-    width_px: int = Field(640, ge=16, le=16_384)
-    height_px: int = Field(640, ge=16, le=16_384)
-    channels: Literal[1, 3] = 1
-    exposure_ms: float = Field(0.5, gt=0, le=1_000)
-    transfer_ms: float = Field(8.0, ge=0, le=1_000)
-    frame_timeout_ms: float = Field(40, gt=0, le=10_000)
-    binding: Literal["counter", "one_outstanding", "timestamp_window"] = "one_outstanding"
+    width_px: int = Field(640, ge=16, le=16_384, description="width of its frames")
+    height_px: int = Field(640, ge=16, le=16_384, description="height of its frames")
+    channels: Literal[1, 3] = Field(1, description="1 mono, 3 colour")
+    exposure_ms: float = Field(0.5, gt=0, le=1_000, description="time the exposure takes")
+    transfer_ms: float = Field(8.0, ge=0, le=1_000, description="worst time from exposure to frame in memory")
+    frame_timeout_ms: float = Field(40, gt=0, le=10_000, description="no frame so long after the trigger: NO_FRAME")
+    binding: Literal["counter", "one_outstanding", "timestamp_window"] = Field(
+        "one_outstanding", description="how a frame is known to be of a part"
+    )
     window_ms: float = Field(5.0, gt=0, le=1_000, description="timestamp_window: half-width of the window")
 
 
@@ -104,37 +110,43 @@ class ModelSettings(Settings):
     """Which detector judges, and how long it may take."""
 
     package: str = Field("pcb-nano", min_length=1, max_length=400, description="name in the zoo, or a folder")
-    runtime: Literal["auto", "onnx", "openvino"] = "auto"
-    standby: Literal["none", "onnx", "openvino"] = "none"
-    threads: int = Field(2, ge=1, le=64)
+    runtime: Literal["auto", "onnx", "openvino"] = Field(
+        "auto", description="what runs the model; auto: the first that is installed"
+    )
+    standby: Literal["none", "onnx", "openvino"] = Field(
+        "none", description="judges the frame that the first could not"
+    )
+    threads: int = Field(2, ge=1, le=64, description="of the runtime")
     verdict_ms: float = Field(5.0, gt=0, le=1_000, description="worst time from frame in memory to verdict")
 
 
 class ChuteSettings(Settings):
     """The sensor that sees each rejected part, in millimetres of belt after the gate fired."""
 
-    sensor: Input
-    from_mm: float = Field(0, ge=-500, le=5_000)
-    to_mm: float = Field(150, gt=0, le=5_000)
+    sensor: Input = Field(description="active while a part passes the chute")
+    from_mm: float = Field(0, ge=-500, le=5_000, description="earliest")
+    to_mm: float = Field(150, gt=0, le=5_000, description="latest; later is MISSED_REJECT")
 
 
 class GateSettings(Settings):
     """One reject device and the destination that it serves."""
 
-    destination: Name = "reject"
-    kind: Literal["pusher", "air", "diverter"] = "pusher"
-    output: Output
-    position_mm: float = Field(450, gt=0, le=50_000)
+    destination: Name = Field("reject", description="the bin, as verdicts and recipes name it")
+    kind: Literal["pusher", "air", "diverter"] = Field(
+        "pusher", description="pusher and air are energised to reject, a diverter to pass"
+    )
+    output: Output = Field(description="what switches it")
+    position_mm: float = Field(450, gt=0, le=50_000, description="where it acts")
     offset_mm: float = Field(10, ge=-500, le=500, description="from leading edge at the gate to gate on")
-    dwell_mm: float = Field(40, gt=0, le=5_000)
+    dwell_mm: float = Field(40, gt=0, le=5_000, description="belt over which it stays on for one part")
     lag_ms: float = Field(12, ge=0, le=1_000, description="measured, command to effect")
-    margin_ms: float = Field(5, ge=0, le=1_000)
-    min_on_ms: float = Field(10, ge=0, le=10_000)
+    margin_ms: float = Field(5, ge=0, le=1_000, description="a verdict must come so long before the gate fires")
+    min_on_ms: float = Field(10, ge=0, le=10_000, description="shortest pulse that moves it; air and pusher")
     max_on_ms: float = Field(400, gt=0, le=60_000, description="the coil's limit; air and pusher")
     refresh_ms: float = Field(100, gt=0, le=10_000, description="diverter: longest time unrefreshed")
     chute: ChuteSettings | None = None
-    bin_full: Input | None = None
-    bin_open: Input | None = None
+    bin_full: Input | None = Field(None, description="active while the bin can take no more: stops the line")
+    bin_open: Input | None = Field(None, description="active while the bin is open: stops the line")
 
     @property
     def is_pulse(self) -> bool:
@@ -145,42 +157,42 @@ class GateSettings(Settings):
 class ExitSettings(Settings):
     """The sensor that sees each part that stays on the belt."""
 
-    sensor: Input
-    position_mm: float = Field(650, gt=0, le=50_000)
-    tolerance_mm: float = Field(30, gt=0, le=1_000)
+    sensor: Input = Field(description="active while a part passes")
+    position_mm: float = Field(650, gt=0, le=50_000, description="where it looks")
+    tolerance_mm: float = Field(30, gt=0, le=1_000, description="a good part is seen within this of where it should be")
 
 
 class PermitSettings(Settings):
     """The external permit relay: retriggered by toggles, it drops by itself within `hold_ms`."""
 
-    output: Output
-    toggle_ms: float = Field(20, ge=1, le=1_000)
-    hold_ms: float = Field(100, ge=5, le=5_000)
+    output: Output = Field(description="feeds the relay")
+    toggle_ms: float = Field(20, ge=1, le=1_000, description="time between two toggles")
+    hold_ms: float = Field(100, ge=5, le=5_000, description="the relay drops when no toggle came for so long")
 
 
 class StopSettings(Settings):
     """What latches a line stop. 0 switches a rule off."""
 
-    consecutive_rejects: int = Field(5, ge=0, le=1_000)
-    reject_rate: float = Field(0.5, ge=0, le=1)
-    rate_window_parts: int = Field(40, ge=5, le=10_000)
+    consecutive_rejects: int = Field(5, ge=0, le=1_000, description="so many rejects in a row")
+    reject_rate: float = Field(0.5, ge=0, le=1, description="share of rejects within the window")
+    rate_window_parts: int = Field(40, ge=5, le=10_000, description="window of reject_rate")
     repeated_alarms: int = Field(3, ge=0, le=1_000, description="so many alarms of rule 8 within the window stop")
-    alarm_window_parts: int = Field(100, ge=1, le=100_000)
-    air_low: Input | None = None
+    alarm_window_parts: int = Field(100, ge=1, le=100_000, description="window of repeated_alarms")
+    air_low: Input | None = Field(None, description="active while the air pressure is too low")
 
 
 class ChallengeSettings(Settings):
     """When known-bad parts prove the reject chain."""
 
     interval_h: float = Field(0, ge=0, le=168, description="0: never due by time")
-    at_lot_start: bool = False
-    parts: int = Field(3, ge=1, le=50)
+    at_lot_start: bool = Field(False, description="due when a lot is opened")
+    parts: int = Field(3, ge=1, le=50, description="known-bad parts in a test")
 
 
 class Line(Settings):
     """A whole `line.toml`."""
 
-    schema_version: Literal[1] = Field(1, alias="schema")
+    schema_version: Literal[1] = Field(1, alias="schema", description="version of this layout")
     recipe: str = Field("recipe.toml", min_length=1, max_length=400, description="beside this file")
     line: LineSettings = LineSettings()
     belt: BeltSettings = BeltSettings()

@@ -14,39 +14,45 @@ from app.toml import read_toml, validated
 class Roi(Settings):
     """The part of the picture that is judged."""
 
-    x_px: int = Field(0, ge=0, le=16_384)
-    y_px: int = Field(0, ge=0, le=16_384)
-    width_px: int = Field(ge=8, le=16_384)
-    height_px: int = Field(ge=8, le=16_384)
+    x_px: int = Field(0, ge=0, le=16_384, description="left edge")
+    y_px: int = Field(0, ge=0, le=16_384, description="top edge")
+    width_px: int = Field(ge=8, le=16_384, description="width")
+    height_px: int = Field(ge=8, le=16_384, description="height")
 
 
 class ClassRule(Settings):
     """What a finding of one class means. `None` takes the value of `[default]`."""
 
-    threshold: float | None = Field(None, ge=0, le=1)
-    min_width_px: float | None = Field(None, ge=0, le=16_384)
-    min_height_px: float | None = Field(None, ge=0, le=16_384)
-    min_area_px: float | None = Field(None, ge=0, le=268_435_456)
-    policy: Literal["reject", "flag", "ignore"] | None = None
-    destination: Name | None = None
+    threshold: float | None = Field(None, ge=0, le=1, description="findings scored below are not defects")
+    min_width_px: float | None = Field(None, ge=0, le=16_384, description="smaller findings are not defects")
+    min_height_px: float | None = Field(None, ge=0, le=16_384, description="smaller findings are not defects")
+    min_area_px: float | None = Field(
+        None, ge=0, le=268_435_456, description="width x height; smaller findings are not defects"
+    )
+    policy: Literal["reject", "flag", "ignore"] | None = Field(
+        None, description="reject the part, flag it for a person, or ignore the finding"
+    )
+    destination: Name | None = Field(None, description="where the part is sent")
 
 
 class DefaultRule(Settings):
     """What a finding means when its class has no rule of its own."""
 
-    threshold: float = Field(0.35, ge=0, le=1)
-    min_width_px: float = Field(0, ge=0, le=16_384)
-    min_height_px: float = Field(0, ge=0, le=16_384)
-    min_area_px: float = Field(0, ge=0, le=268_435_456)
-    policy: Literal["reject", "flag", "ignore"] = "reject"
-    destination: Name = "reject"
+    threshold: float = Field(0.35, ge=0, le=1, description="findings scored below are not defects")
+    min_width_px: float = Field(0, ge=0, le=16_384, description="smaller findings are not defects")
+    min_height_px: float = Field(0, ge=0, le=16_384, description="smaller findings are not defects")
+    min_area_px: float = Field(0, ge=0, le=268_435_456, description="width x height; smaller findings are not defects")
+    policy: Literal["reject", "flag", "ignore"] = Field(
+        "reject", description="reject the part, flag it for a person, or ignore the finding"
+    )
+    destination: Name = Field("reject", description="where the part is sent")
 
 
 class Recipe(Settings):
     """A whole recipe file."""
 
-    schema_version: Literal[1] = Field(1, alias="schema")
-    name: Name = "default"
+    schema_version: Literal[1] = Field(1, alias="schema", description="version of this layout")
+    name: Name = Field("default", description="what people call the recipe")
     golden_sample: str = Field("", max_length=400, description="picture of a part without defects, beside this file")
     registration_px: float = Field(12, ge=0, le=200, description="farthest the part may lie from the golden sample")
     flag_margin: float = Field(0.1, ge=0, le=1, description="findings this far below the threshold are flagged")

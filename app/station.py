@@ -7,7 +7,7 @@ follows one part through it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from app.capture.camera import Camera
@@ -35,6 +35,10 @@ IDLE_NS = 20 * NS_PER_MS
 """Longest sleep: the belt may start at any time without an edge that says so."""
 
 
+MAX_OPEN_PARTS = 256
+"""Findings of parts this far behind the newest are forgotten: their last frame never came."""
+
+
 class Judge(Protocol):
     """What finds defects in one frame: `app.detect.inspection.Inspector`, or what a test puts in its place."""
 
@@ -46,7 +50,7 @@ class Judge(Protocol):
 class Recorder(Protocol):
     """Who keeps what happens. Nothing here may block."""
 
-    def events(self, events: Sequence[LedgerEvent]) -> None:
+    def take(self, events: Sequence[LedgerEvent]) -> None:
         """Takes ledger events in order."""
         ...
 
@@ -110,6 +114,11 @@ class Station:
         self._state = State.STOPPED
 
     # What a person or another process may ask
+
+    @property
+    def state(self) -> State:
+        """What the line is doing, cameras and detector apart."""
+        return self._tracker.state
 
     def start(self) -> None:
         """Begins: outputs safe, the belt purged or waiting to be cleared."""
@@ -208,7 +217,7 @@ class Station:
         self._heartbeat.progress("output")
         events = self._tracker.take_events()
         if events:
-            self._recorder.events(events)
+            self._recorder.take(events)
 
     def _obey(self, command: Command, now_ns: int) -> None:
         if isinstance(command, MoveGate):
@@ -306,10 +315,3 @@ class Station:
             if not gate.is_pulse:
                 self._move(gate.destination, now_ns)
 
-
-MAX_OPEN_PARTS = 256
-
-
-def names_of(cameras: Iterable[Camera]) -> dict[str, Camera]:
-    """Cameras by name."""
-    return {camera.name: camera for camera in cameras}

@@ -47,7 +47,7 @@ def read_picture(path: Path) -> Image:
             "crop it or scale it down",
         )
     if header.bits > _BITS:
-        raise DataError(f"{path} has {header.bits} bits per channel", "convert it to 8 bits, which is what cameras give here")
+        raise DataError(f"{path} has {header.bits} bits per channel", "convert it to 8 bits")
     try:
         with quiet():
             picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -88,7 +88,8 @@ def with_channels(image: Image, channels: int) -> Image:
     """The picture in mono (1) or BGR (3)."""
     if (1 if image.ndim == 2 else 3) == channels:  # noqa: PLR2004
         return image
-    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if channels == 1 else cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
+    code = cv2.COLOR_BGR2GRAY if channels == 1 else cv2.COLOR_GRAY2BGR
+    return np.asarray(cv2.cvtColor(image, code), np.uint8)
 
 
 def _read_file(path: Path) -> bytes:
@@ -111,7 +112,7 @@ def _as_image(path: Path, picture: np.ndarray) -> Image:
         raise DataError(f"{path} holds {picture.dtype} pixels", "convert it to 8 bits per channel")
     if picture.ndim == 3 and picture.shape[2] == 4:  # noqa: PLR2004
         if picture[:, :, 3].min() < _OPAQUE:
-            raise DataError(f"{path} has transparent pixels, whose colour no camera saw", "save it without an alpha channel")
+            raise DataError(f"{path} has transparent pixels", "save it without an alpha channel")
         picture = picture[:, :, :3]
     if picture.ndim == 3 and picture.shape[2] == 1:  # noqa: PLR2004
         picture = picture[:, :, 0]

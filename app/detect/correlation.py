@@ -42,7 +42,7 @@ class PhaseCorrelation:
         self.error_px = max(1, math.ceil(max(self._scales) / 2))
         self._halves = _halves(golden, self._size)
         shape = self._size[::-1]
-        self._small = np.zeros(shape + golden.shape[2:], np.uint8)
+        self._small = np.zeros((*shape, *golden.shape[2:]), np.uint8)
         self._grey = np.zeros(shape, np.uint8)
         self._window = cv2.createHanningWindow(self._size, cv2.CV_32F)
         self._plane, self._part, self._golden, self._weight = (np.zeros(shape, np.float32) for _ in range(4))
@@ -66,10 +66,13 @@ class PhaseCorrelation:
     def _transform(self, image: Image, spectrum: NDArray[np.float32]) -> None:
         # Halving averages 2x2 pixels and is several times faster than one step by area.
         for half in self._halves:
-            image = cv2.resize(image, half.shape[1::-1], dst=half, interpolation=cv2.INTER_AREA)
-        small = cv2.resize(image, self._size, dst=self._small, interpolation=cv2.INTER_AREA)
+            cv2.resize(image, half.shape[1::-1], dst=half, interpolation=cv2.INTER_AREA)
+            image = half
+        small = self._small
+        cv2.resize(image, self._size, dst=small, interpolation=cv2.INTER_AREA)
         if small.ndim == 3:  # noqa: PLR2004
-            small = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY, dst=self._grey)
+            cv2.cvtColor(small, cv2.COLOR_BGR2GRAY, dst=self._grey)
+            small = self._grey
         np.subtract(small, np.float32(small.mean()), out=self._plane)
         np.multiply(self._plane, self._window, out=self._plane)
         cv2.dft(self._plane, spectrum)
@@ -92,11 +95,11 @@ class PhaseCorrelation:
         np.divide(spectrum, weight, out=spectrum)
 
     def _beyond(self, max_shift_px: float) -> NDArray[np.bool_]:
-        far = []
+        far: list[NDArray[np.bool_]] = []
         for side, scale in zip(self._size, self._scales, strict=True):
             places = np.arange(side)
             far.append(np.minimum(places, side - places) > max_shift_px / scale + 1)
-        return far[1][:, None] | far[0][None, :]
+        return np.logical_or.outer(far[1], far[0])
 
     def _shift_at(self, index: int) -> Shift:
         y, x = divmod(index, self._size[0])
@@ -117,5 +120,5 @@ def _halves(golden: Image, size: tuple[int, int]) -> list[Image]:
     (height, width), halves = golden.shape[:2], []
     while height // 2 >= size[1] and width // 2 >= size[0] and max(width // size[0], height // size[1]) > 2:  # noqa: PLR2004
         height, width = height // 2, width // 2
-        halves.append(np.zeros((height, width) + golden.shape[2:], np.uint8))
+        halves.append(np.zeros((height, width, *golden.shape[2:]), np.uint8))
     return halves

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from app.types import Detection
 
 SCORE_FLOOR = 0.05
 
-Indices = Union[NDArray[np.int32], NDArray[np.int64]]
+Indices = NDArray[np.int32] | NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,8 @@ def decode_peaks(
         floor: Scores below are dropped.
 
     Returns:
-        The detections, best first, boxes in pixels of the picture.
+        The detections, best first, boxes in pixels of the picture. Equal scores go by class, then from left to right
+        and from above.
 
     Raises:
         DetectorError: Shapes do not fit together, a number is not finite, a score is outside 0 .. 1, a class has no
@@ -69,11 +69,12 @@ def decode_peaks(
         raise _nonsense(f"scores from {scores.min():g} to {scores.max():g}, outside 0 .. 1")
     rounded = np.round(scores[0].astype(np.float64), 6)
     chosen = np.flatnonzero(rounded >= floor)
-    chosen = chosen[np.argsort(-rounded[chosen], kind="stable")]
-    indices = classes[0, chosen]
+    indices, corners = classes[0, chosen], boxes[0, chosen].astype(np.float64)
+    # Runtimes order equal scores as they please; a replay must not depend on that.
+    order = np.lexsort((corners[:, 1], corners[:, 0], indices, -rounded[chosen]))
+    chosen, indices, corners = chosen[order], indices[order], corners[order]
     if chosen.size and not (indices.min() >= 0 and indices.max() < len(labels)):
         raise _nonsense(f"class indices from {indices.min()} to {indices.max()} where there are {len(labels)} classes")
-    corners = boxes[0, chosen].astype(np.float64)
     sizes = corners[:, 2:] - corners[:, :2]
     if (sizes < 0).any():
         raise _nonsense("boxes whose right or lower edge lies before the left or upper one")

@@ -41,9 +41,7 @@ class LocalDetector:
         clock: Times the stages.
     """
 
-    def __init__(
-        self, package: Package, runtime: str, preparation: Preparation, engine: Engine, clock: Clock
-    ) -> None:
+    def __init__(self, package: Package, runtime: str, preparation: Preparation, engine: Engine, clock: Clock) -> None:
         self.runtime = runtime
         self.spec: InputSpec = package.spec
         self._labels = package.classes

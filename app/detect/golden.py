@@ -5,12 +5,39 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from app.errors import DataError
 from app.types import Image
 
-PICTURE_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".pgm", ".ppm")
 MAX_CACHED = 16
+
+
+class Goldens(Protocol):
+    """Whoever knows the golden sample of each part."""
+
+    def find(self, name: str) -> Image:
+        """The golden sample of the part whose picture has this file name.
+
+        Raises:
+            DataError: There is none, or it cannot be read.
+        """
+        ...
+
+
+class OneGolden:
+    """One picture in memory for all parts.
+
+    Args:
+        image: The defect-free part: uint8, (height, width) or (height, width, 3) BGR.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+
+    def find(self, name: str) -> Image:  # noqa: ARG002 - the same for every name
+        """The picture."""
+        return self._image
 
 
 class GoldenSamples:
@@ -21,13 +48,13 @@ class GoldenSamples:
         read: Reads a picture, as `app.capture.pictures.read_picture` does.
 
     Raises:
-        DataError: `source` is neither, or holds two pictures for one name.
+        DataError: `source` is neither, or an empty folder.
     """
 
     def __init__(self, source: Path, read: Callable[[Path], Image]) -> None:
         self._source = source
         self._read = read
-        self._by_stem: dict[str, Path] | None = _pictures(source) if source.is_dir() else None
+        self._by_stem: dict[str, list[Path]] | None = _files(source) if source.is_dir() else None
         self._cache: OrderedDict[Path, Image] = OrderedDict()
         if self._by_stem is None:
             self._load(source)
@@ -43,10 +70,12 @@ class GoldenSamples:
         """
         if self._by_stem is None:
             return self._load(self._source)
-        path = self._by_stem.get(Path(name).stem)
-        if path is None:
-            raise DataError(f"{self._source} holds no golden sample of {name!r}", "add one of that name, or leave the part out")
-        return self._load(path)
+        paths = self._by_stem.get(Path(name).stem, [])
+        if not paths:
+            raise DataError(f"{self._source} holds no golden sample of {name!r}", "add one of that name")
+        if len(paths) > 1:
+            raise DataError(f"{self._source} holds both {paths[0].name} and {paths[1].name}", "keep one of the two")
+        return self._load(paths[0])
 
     def _load(self, path: Path) -> Image:
         image = self._cache.get(path)
@@ -60,17 +89,14 @@ class GoldenSamples:
         return image
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def _files(folder: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
     try:
-        paths = sorted(folder.iterdir())
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and not path.name.startswith("."):
+                found.setdefault(path.stem, []).append(path)
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}", "check its permissions") from error
-    for path in paths:
-        if path.suffix.lower() in PICTURE_SUFFIXES:
-            if path.stem in found:
-                raise DataError(f"{folder} holds {found[path.stem].name} and {path.name}", "keep one of the two")
-            found[path.stem] = path
     if not found:
-        raise DataError(f"{folder} holds no pictures", f"give golden samples as {', '.join(PICTURE_SUFFIXES)}")
+        raise DataError(f"{folder} is empty", "put the golden samples there, each named as its picture")
     return found

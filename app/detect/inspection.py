@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import cv2
+import numpy as np
 
 from app.clock import Clock, SystemClock
 from app.detect.detector import Detector, Result
-from app.detect.golden import GoldenSamples
+from app.detect.golden import Goldens
 from app.detect.registration import Rect, Registrar
 from app.errors import DataError
 from app.recipe import Recipe
@@ -29,7 +30,7 @@ class Inspector:
     """
 
     def __init__(
-        self, detector: Detector, recipe: Recipe, goldens: GoldenSamples | None = None, clock: Clock | None = None
+        self, detector: Detector, recipe: Recipe, goldens: Goldens | None = None, clock: Clock | None = None
     ) -> None:
         if detector.spec.is_golden and goldens is None:
             raise DataError(
@@ -79,8 +80,8 @@ class Inspector:
             return 0, 0, width, height
         if roi.x_px + roi.width_px > width or roi.y_px + roi.height_px > height:
             raise DataError(
-                f"the recipe's roi ends at x={roi.x_px + roi.width_px} y={roi.y_px + roi.height_px}, outside the picture"
-                f" of {width} x {height} px",
+                f"the recipe's roi ends at x={roi.x_px + roi.width_px} y={roi.y_px + roi.height_px}, outside the"
+                f" picture of {width} x {height} px",
                 "move or shrink the roi",
             )
         return roi.x_px, roi.y_px, roi.width_px, roi.height_px
@@ -104,4 +105,5 @@ def _alike(golden: Image, image: Image) -> Image:
         )
     if golden.ndim == image.ndim:
         return golden
-    return cv2.cvtColor(golden, cv2.COLOR_GRAY2BGR if image.ndim == 3 else cv2.COLOR_BGR2GRAY)  # noqa: PLR2004
+    code = cv2.COLOR_GRAY2BGR if golden.ndim == 2 else cv2.COLOR_BGR2GRAY  # noqa: PLR2004
+    return np.asarray(cv2.cvtColor(golden, code), np.uint8)

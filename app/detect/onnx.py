@@ -21,9 +21,11 @@ except (ImportError, OSError) as error:
 
 PROVIDER = "CPUExecutionProvider"
 _LOG_FATAL = 4
-_REFUSALS: tuple[type[Exception], ...] = tuple(
-    each for each in vars(states).values() if isinstance(each, type) and issubclass(each, Exception)
-) + (RuntimeError, ValueError)
+_REFUSALS: tuple[type[Exception], ...] = (
+    *(each for each in vars(states).values() if isinstance(each, type) and issubclass(each, Exception)),
+    RuntimeError,
+    ValueError,
+)
 
 
 class OnnxEngine:
@@ -40,9 +42,7 @@ class OnnxEngine:
 
     def __init__(self, package: Package, threads: int, preparation: Preparation) -> None:
         self._session = _open_session(package, threads)
-        self.outputs = check_ports(
-            package, _ports(self._session.get_inputs()), _ports(self._session.get_outputs())
-        )
+        self.outputs = check_ports(package, _ports(self._session.get_inputs()), _ports(self._session.get_outputs()))
         self._inputs = preparation  # keeps the memory alive that the session reads
         self._binding = self._session.io_binding()
         inputs = {"image": preparation.image, "golden": preparation.golden}
@@ -101,7 +101,7 @@ def _kind(onnx_type: str) -> str:
     inner = onnx_type.removeprefix("tensor(").removesuffix(")")
     inner = {"float": "float32", "double": "float64"}.get(inner, inner)
     try:
-        return np.dtype(inner).name
+        return str(np.dtype(inner).name)
     except TypeError:
         return inner
 

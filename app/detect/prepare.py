@@ -52,7 +52,7 @@ class Preparation:
         self._convert(image, self.image)
         if self.golden is not None:
             if golden is None:
-                raise DetectorError("the model wants a golden sample and got none", "give the part's defect-free picture")
+                raise DetectorError("the model wants a golden sample and got none", "give the part's good picture")
             _check_picture(golden, "the golden sample")
             if golden.shape[:2] != image.shape[:2]:
                 raise DetectorError(

@@ -88,9 +88,8 @@ def _compare(package: Package, runtime: str, frame: GoldenFrame, found: Sequence
     sure = package.score_threshold + package.tolerance_score
     matched_expected = {id(pair.expected) for pair in pairs}
     matched_found = {id(pair.found) for pair in pairs}
-    problems += [
-        f"{_name(each)} is missing" for each in frame.detections if id(each) not in matched_expected and each.score >= sure
-    ]
+    missing = [each for each in frame.detections if id(each) not in matched_expected]
+    problems += [f"{_name(each)} is missing" for each in missing if each.score >= sure]
     problems += [f"{_name(each)} is extra" for each in near if id(each) not in matched_found and each.score >= sure]
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
@@ -100,9 +99,9 @@ def _compare(package: Package, runtime: str, frame: GoldenFrame, found: Sequence
 
 def _matched(expected: Sequence[Detection], found: Sequence[Detection]) -> list[_Pair]:
     """Pairs of one class, nearest first, each detection once."""
+    alike = [(one, other) for one in expected for other in found if one.label == other.label]
     candidates = sorted(
-        (_Pair(_distance_px(one, other), one, other) for one in expected for other in found if one.label == other.label),
-        key=lambda pair: pair.distance_px,
+        (_Pair(_distance_px(one, other), one, other) for one, other in alike), key=lambda pair: pair.distance_px
     )
     taken: set[int] = set()
     pairs = []
@@ -116,9 +115,7 @@ def _matched(expected: Sequence[Detection], found: Sequence[Detection]) -> list[
 def _overlap(pair: _Pair) -> bool:
     """Boxes that do not even touch are a missing detection and an extra one, not one that moved."""
     (x, y, width, height), (other_x, other_y, other_width, other_height) = pair.expected.box_px, pair.found.box_px
-    return (
-        x <= other_x + other_width and other_x <= x + width and y <= other_y + other_height and other_y <= y + height
-    )
+    return x <= other_x + other_width and other_x <= x + width and y <= other_y + other_height and other_y <= y + height
 
 
 def _differences(package: Package, pair: _Pair) -> list[str]:

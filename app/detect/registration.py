@@ -6,6 +6,7 @@ themselves by a pattern search for the least mean absolute difference.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -144,7 +145,7 @@ class Registrar:
         square = cv2.norm(mine, other, cv2.NORM_L2SQR) / (mine.shape[0] * mine.shape[1])
         of_difference = square - float(((mine_mean - other_mean) ** 2).sum())
         covariance = (mine_var + other_var - of_difference) / 2
-        return covariance >= MIN_CORRELATION * (mine_var * other_var) ** 0.5
+        return bool(covariance >= MIN_CORRELATION * math.sqrt(mine_var * other_var))
 
     def _shifted(self, shift: Shift) -> Image:
         x, y, width, height = self._rect

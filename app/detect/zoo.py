@@ -61,7 +61,7 @@ def zoo_folder() -> Path:
     for place in (spec.submodule_search_locations or ()) if spec else ():
         if (Path(place) / "zoo").is_dir():
             return Path(place) / "zoo"
-    raise PackageError("no folder with model packages is installed", f"install takt-inspect again or set {ZOO_VARIABLE}")
+    raise PackageError("no model packages are installed", f"install takt-inspect again or set {ZOO_VARIABLE}")
 
 
 def find_package(name_or_path: str, zoo: Path, *, is_draft: bool = False) -> Package:

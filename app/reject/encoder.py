@@ -100,10 +100,10 @@ class GpioEncoder:
         self._a.close()
         self._b.close()
 
-    def _a_changed(self, is_active: bool, at_ns: int) -> None:  # noqa: FBT001 - `OnEdge` calls it
+    def _a_changed(self, is_active: bool, at_ns: int) -> None:
         self._step((self._state & B) | (A if is_active else 0), at_ns)
 
-    def _b_changed(self, is_active: bool, at_ns: int) -> None:  # noqa: FBT001 - `OnEdge` calls it
+    def _b_changed(self, is_active: bool, at_ns: int) -> None:
         self._step((self._state & A) | (B if is_active else 0), at_ns)
 
     def _step(self, present: int, at_ns: int) -> None:
@@ -144,7 +144,7 @@ class VirtualEncoder:
         self._highest = BeltReading(count=0, at_ns=0)
         self._lock = Lock()  # the thread that reports edges reads it too
 
-    def on_running(self, is_running: bool, at_ns: int) -> None:  # noqa: FBT001 - the state of an input
+    def on_running(self, is_running: bool, at_ns: int) -> None:
         """The belt started or stopped at `at_ns`. A repeated state changes nothing."""
         motion = self._motion
         if is_running is not motion.is_running:

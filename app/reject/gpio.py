@@ -102,7 +102,7 @@ class GpioLine:
         channel = self._inputs.get(name)
         return self._is_open and channel is not None and channel.debounce.is_active
 
-    def set_gate(self, destination: str, is_rejecting: bool, now_ns: int) -> None:  # noqa: FBT001 - the seam's
+    def set_gate(self, destination: str, is_rejecting: bool, now_ns: int) -> None:
         """Moves a gate. Called again with the same state it refreshes a held output.
 
         Raises:
@@ -178,7 +178,7 @@ class GpioLine:
         if failures:
             raise ActuationError(", ".join(error.what for error in failures), failures[0].mend)
 
-    def _take(self, channel: Channel, is_active: bool, at_ns: int) -> None:  # noqa: FBT001 - `Wiring.on_edge`
+    def _take(self, channel: Channel, is_active: bool, at_ns: int) -> None:
         if self._virtual and channel.name == "running":
             self._virtual.on_running(is_active, at_ns)
         if len(self._raw) >= QUEUE_EDGES:

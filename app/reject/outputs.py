@@ -18,7 +18,7 @@ class Limits(Protocol):
         """It should be energised."""
         ...
 
-    def command(self, is_on: bool, now_ns: int) -> None:  # noqa: FBT001 - a level is what an output is about
+    def command(self, is_on: bool, now_ns: int) -> None:
         """Takes a command."""
         ...
 
@@ -66,7 +66,7 @@ class PulseOutput:
         """It should be energised."""
         return self._on_since_ns is not None
 
-    def command(self, is_on: bool, now_ns: int) -> None:  # noqa: FBT001 - a level is what an output is about
+    def command(self, is_on: bool, now_ns: int) -> None:
         """Begins or ends a pulse."""
         if not is_on:
             self._is_spent = False
@@ -133,7 +133,7 @@ class HeldOutput:
         """It should be energised."""
         return self._refreshed_ns is not None
 
-    def command(self, is_on: bool, now_ns: int) -> None:  # noqa: FBT001 - a level is what an output is about
+    def command(self, is_on: bool, now_ns: int) -> None:
         """Switches on or refreshes, or switches off."""
         if self._refreshed_ns is not None and now_ns - self._refreshed_ns > self._refresh_ns:
             self._expire(now_ns - self._refreshed_ns)
@@ -182,7 +182,7 @@ class ReadBack:
         self._is_due = True
         self._is_told = False
 
-    def expect(self, is_on: bool, now_ns: int) -> None:  # noqa: FBT001 - a level is what an output is about
+    def expect(self, is_on: bool, now_ns: int) -> None:
         """The output was written. Writing the same again changes nothing."""
         if is_on is not self._expected:
             self._expected = is_on
@@ -190,7 +190,7 @@ class ReadBack:
             self._is_due = True
             self._is_told = False
 
-    def check(self, is_on: bool, now_ns: int) -> str | None:  # noqa: FBT001 - a level is what an output is about
+    def check(self, is_on: bool, now_ns: int) -> str | None:
         """Compares with the contact.
 
         Returns:

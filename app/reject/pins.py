@@ -110,7 +110,7 @@ class DrivenPin:
             # Without its traceback, for the reason given in `EdgePin`.
             raise refused(claimant, pin, error, pin_factory, claims) from error.with_traceback(None)
 
-    def write(self, is_on: bool) -> None:  # noqa: FBT001 - a level is what a pin is about
+    def write(self, is_on: bool) -> None:
         """Energises the output, or lets it go.
 
         Raises:

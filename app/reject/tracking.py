@@ -329,10 +329,10 @@ class Tracker:
     def _judge_arrival(self, track: Track, before: Track | None, pitch_mm: float) -> None:
         book, part = self._book, self._line.part
         count = track.part.trigger_count
-        if count < book.belt.origin - book.counts(self._line.belt.stop_mm):
-            book.latch(
-                StopCause.BELT_BACKWARDS, "the encoder counts backwards: exchange its wires A and B", track.part_id
-            )
+        if book.speed < 0 or count < book.belt.origin - book.counts(self._line.belt.stop_mm):
+            # Nothing that is not known yet can come from downstream.
+            text = "a new part came while the encoder counted backwards: exchange its wires A and B"
+            book.latch(StopCause.BELT_BACKWARDS, text, track.part_id)
             self._judging.force(track, Reason.PURGED, "the belt position is not known")
         if pitch_mm == 0:
             book.latch(StopCause.ENCODER_STILL, "two parts came and the encoder counted nothing", track.part_id)

@@ -77,7 +77,7 @@ class Channel:
         wiring.opened.callback(self.pin.close)
         self.debounce = Debounce(round(settings.debounce_ms * NS_PER_MS), is_active=self.pin.is_active())
 
-    def _on_edge(self, is_active: bool, at_ns: int) -> None:  # noqa: FBT001 - `OnEdge` calls it
+    def _on_edge(self, is_active: bool, at_ns: int) -> None:
         self._take(self, is_active, at_ns)
 
 

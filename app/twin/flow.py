@@ -46,8 +46,8 @@ class Body:
         self.is_on_belt = False
 
 
-OnCross = Callable[[Body, int, int], None]
-"""Called with the part, the direction of the belt and the time in ns."""
+OnCross = Callable[[Body, int], None]
+"""Called with the part and the time in ns."""
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class Point:
         """The next crossing happens."""
         crossing = self.passed if direction > 0 else self.passed - 1
         self.passed += direction
-        self.on_cross(self.bodies[crossing // len(self.offsets_mm)], direction, now_ns)
+        self.on_cross(self.bodies[crossing // len(self.offsets_mm)], now_ns)
 
     def insert(self, body: Body, at_mm: float) -> None:
         """A part has been put among `bodies` while the belt stands at `at_mm`."""

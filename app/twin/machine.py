@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from random import Random
 
 from app.clock import VirtualClock
-from app.config import GateSettings, Line, inputs_of
-from app.errors import ConfigError
+from app.config import Line
 from app.twin.agenda import Action, Agenda
-from app.twin.breakdown import Breakdown
-from app.twin.flow import BY_HAND, GOOD_BIN, ON_BELT, Body, Flow, Point
-from app.twin.gate import Gate
+from app.twin.breakdown import Breakdown, Fabric
+from app.twin.flow import BY_HAND, ON_BELT, Body, Flow, Point
 from app.twin.motion import NEVER_NS, Motion
 from app.twin.parts import PartSource, Piece
 from app.twin.pins import TwinFactory
+from app.twin.plant import Plant, laid
 from app.twin.quadrature import Quadrature, RunningCount
 from app.twin.relay import PermitRelay
-from app.twin.scenario import Scenario
-from app.twin.sensors import Sensor
+from app.twin.scenario import Fault, Scenario
 from app.twin.truth import Truth
-
-_CHUTE_JITTER_MS = 8.0
-_CHUTE_SEEN_MS = 30.0
-_LEAST_CHUTE_MS = 5.0
 
 
 class Machine:
@@ -42,6 +34,10 @@ class Machine:
         scenario: How the belt runs and what breaks.
         seed: Seed of all jitter.
 
+    Attributes:
+        plant: Sensors and gates.
+        relay: The permit relay, where the line has one.
+
     Raises:
         ConfigError: Parts would lie on top of each other.
     """
@@ -55,37 +51,26 @@ class Machine:
         scenario: Scenario | None = None,
         seed: int = 0,
     ) -> None:
-        self.line = line
-        self.scenario = scenario or Scenario()
+        self._line = line
         self._clock = clock
-        self._seed = seed
+        self._scenario = scenario or Scenario()
         self._agenda = Agenda()
-        self._flow = Flow(_laid(line, self.scenario, parts, seed), line.part.length_mm)
-        self._left = len(self._flow.bodies)
-        self._last_left_mm = 0.0
-        self._sensors = {
-            name: Sensor(each, factory, self._agenda, self._random(name), self.scenario.bounce_ms)
-            for name, each in inputs_of(line).items()
-        }
-        self._gates = {
-            gate.destination: Gate(
-                gate, factory, self._agenda, self._random(gate.destination), self.scenario.gate_jitter_ms
-            )
-            for gate in line.gates
-        }
-        self._chute_random = self._random("chute")
-        self._points()
+        self._flow = Flow(laid(line, self._scenario, parts, seed), line.part.length_mm)
+        self._taken = 0
+        self._end_mm: float | None = None
+        self.plant = Plant(line, factory, self._agenda, self._flow, self._scenario, seed, self._count)
+        self._encoder = _encoder(line, factory, self._scenario)
+        self._running = _running_count(line)
         self.relay = PermitRelay(line.permit, factory, self._agenda, self._permit) if line.permit else None
         self._motion = Motion(
-            self.scenario.phases,
+            self._scenario.phases,
             stop_mm=line.belt.stop_mm,
-            ripple=self.scenario.speed_jitter,
+            ripple=self._scenario.speed_jitter,
             seed=seed,
             start_ns=clock.now_ns(),
             is_powered=self.relay is None,
         )
-        self.encoder, self._running = self._encoders(line, factory)
-        self.breakdown = Breakdown(self, self.scenario, parts)
+        self._breakdown = Breakdown(self._scenario, self._fabric())
         self._edge_ns = self._due_ns = NEVER_NS
         self._next_point: Point | None = None
         self._new_segment()
@@ -93,17 +78,17 @@ class Machine:
     @property
     def is_done(self) -> bool:
         """Every part has left the belt, and the belt has run on for `lead_out_mm`."""
-        return not self._left and self.belt_mm >= self._last_left_mm + self.scenario.lead_out_mm
+        if len(self._flow.bodies) > self.plant.left + self._taken:
+            self._end_mm = None
+            return False
+        if self._end_mm is None:
+            self._end_mm = self.belt_mm + self._scenario.lead_out_mm
+        return self.belt_mm >= self._end_mm
 
     @property
     def is_still(self) -> bool:
-        """The belt stands, and nothing but the box can start it."""
+        """The belt stands without permit: nothing but the box can start it."""
         return not self._motion.is_powered and not self._motion.segment.direction
-
-    @property
-    def now_ns(self) -> int:
-        """The clock's time."""
-        return self._clock.now_ns()
 
     @property
     def belt_mm(self) -> float:
@@ -116,43 +101,34 @@ class Machine:
         return self._motion.speed_mm_s(self._clock.now_ns())
 
     @property
+    def count(self) -> int:
+        """The encoder's count, as a decoder that misses nothing has it."""
+        return self._count()
+
+    @property
     def bodies(self) -> tuple[Body, ...]:
         """All parts, whether on the belt, before it or gone."""
         return tuple(self._flow.bodies)
-
-    @property
-    def motion(self) -> Motion:
-        """The drive."""
-        return self._motion
 
     def truth(self) -> Truth:
         """What has happened to each part so far."""
         return Truth(self._flow.bodies)
 
-    def sensor(self, name: str) -> Sensor | None:
-        """An input by its name in `app.config.inputs_of`, if it is wired."""
-        return self._sensors.get(name)
-
-    def gate(self, destination: str = "") -> Gate:
-        """The gate of a destination, or the first.
-
-        Raises:
-            KeyError: No gate serves the destination.
-        """
-        return self._gates[destination or self.line.default_gate.destination]
-
     def at(self, at_ns: int, action: Action) -> None:
         """Has something done at a time; to the loop it counts as a change."""
         self._agenda.at(at_ns, action)
-        self._due_ns = min(self._due_ns, at_ns)
 
     def under(self, position_mm: float, tolerance_mm: float) -> Body | None:
         """The part whose leading edge is now at a position of the belt, give or take the tolerance."""
         return self._flow.at(position_mm, self.belt_mm, tolerance_mm)
 
+    def picture_fault(self, body: Body | None) -> Fault | None:
+        """The fault that befalls the picture of a part, or of the empty belt, taken now."""
+        return self._breakdown.picture_fault(None if body is None else body.index)
+
     def next_event_ns(self) -> int:
         """When `step` has something to do; `NEVER_NS` when only the box can change that."""
-        return min(self._edge_ns, self._due())
+        return min(self._edge_ns, self._due_ns, self._agenda.next_ns)
 
     def step(self) -> bool:
         """Does everything that is due by now.
@@ -163,7 +139,7 @@ class Machine:
         now_ns = self._clock.now_ns()
         has_changed = False
         while True:
-            due_ns = self._due()
+            due_ns = min(self._due_ns, self._agenda.next_ns)
             if self._edge_ns <= now_ns and self._edge_ns <= due_ns:
                 self._edge()
             elif due_ns <= now_ns:
@@ -179,10 +155,11 @@ class Machine:
         Returns:
             Whether anything but the encoder may have changed; the clock then stands where it did.
         """
-        advance = self._clock.advance_to
+        advance, agenda = self._clock.advance_to, self._agenda
         while True:
-            due_ns = self._due()
-            edge_ns = self._edge_ns
+            edge_ns, due_ns = self._edge_ns, self._due_ns
+            if agenda.next_ns < due_ns:
+                due_ns = agenda.next_ns
             if edge_ns <= due_ns:
                 if edge_ns > until_ns:
                     break
@@ -191,7 +168,7 @@ class Machine:
             else:
                 if due_ns > until_ns:
                     break
-                advance(max(due_ns, self._clock.now_ns()))
+                advance(due_ns)
                 if self._event(due_ns):
                     return True
         advance(max(until_ns, self._clock.now_ns()))
@@ -203,62 +180,112 @@ class Machine:
         Returns:
             How many there were.
         """
-        reach_mm = max(gate.position_mm for gate in self.line.gates) + self.line.belt.stop_mm
+        reach_mm = max(gate.position_mm for gate in self._line.gates) + self._line.belt.stop_mm
         taken = [body for body in self._flow.between(self.belt_mm, 0.0, reach_mm) if body.place == ON_BELT]
         for body in taken:
             self.take(body, BY_HAND)
         return len(taken)
 
     def take(self, body: Body, place: str) -> None:
-        """A part leaves the belt to somewhere else than its end."""
+        """A part leaves the belt for `place`; nothing happens to one that has left it already."""
         if body.is_on_belt:
             body.leave(place)
-            self._left -= 1
-            self._last_left_mm = max(self._last_left_mm, self.belt_mm)
-            self._look_again()
+            self._taken += 1
+            self.plant.look_again(self._clock.now_ns())
 
     def drop(self, piece: Piece) -> bool:
-        """Somebody lays a part on the belt between the part sensor and the first gate, if there is room."""
-        to_mm = min(gate.position_mm for gate in self.line.gates) - self.line.part.length_mm
-        place_mm = self._flow.room_mm(self.belt_mm, to_mm)
+        """Somebody lays a part on the belt between the part sensor and the first gate.
+
+        Returns:
+            Whether there was room for it.
+        """
+        belt_mm = self.belt_mm
+        place_mm = self._flow.room_mm(belt_mm, min(gate.position_mm for gate in self._line.gates))
         if place_mm is None:
             return False
-        body = Body(len(self._flow.bodies), self.belt_mm - place_mm, piece, is_dropped=True)
-        self._flow.drop(body, self.belt_mm)
-        self._left += 1
-        self._look_again()
-        self.replan()
+        self._flow.drop(Body(len(self._flow.bodies), belt_mm - place_mm, piece, is_dropped=True), belt_mm)
+        self.plant.look_again(self._clock.now_ns())
+        self._find_point()
         return True
 
-    def replan(self) -> None:
-        """Works out anew what comes next, after the belt's motion or the parts on it have changed."""
-        segment = self._motion.segment
-        direction = segment.direction
-        self._edge_ns = segment.reaches_ns(self.encoder.next_mm(direction)) if self._is_driven else NEVER_NS
-        self._find_point()
-
-    def _due(self) -> int:
-        # The agenda may have got an earlier entry from the box since `_due_ns` was worked out.
-        return min(self._due_ns, self._agenda.next_ns)
-
     def _edge(self) -> None:
-        segment = self._motion.segment
-        encoder = self.encoder
+        segment, encoder = self._motion.segment, self._encoder
+        assert encoder is not None
         direction = segment.direction
         encoder.step(direction)
         self._edge_ns = segment.reaches_ns(encoder.next_mm(direction))
 
     def _event(self, due_ns: int) -> bool:
-        """Does the one thing that is due; what it does may make others due at the same time."""
+        """Does the one thing that is due first; returns whether it can be seen from the pins."""
         if self._agenda.next_ns <= due_ns:
             self._agenda.do_next()
-            self._find_point()
             return True
-        segment = self._motion.segment
-        if segment.end_ns <= due_ns and self._motion.advance(due_ns):
-            return self._new_segment()
-        point = self._next_point
-        assert point is not None
-        point.cross(segment.direction, due_ns)
+        if self._motion.segment.end_ns <= due_ns:
+            was_running = self._motion.segment.direction
+            self._motion.advance(due_ns)
+            self._new_segment()
+            return was_running != self._motion.segment.direction
+        if self._next_point is None:
+            self._breakdown.cross(due_ns)
+        else:
+            self._next_point.cross(self._motion.segment.direction, due_ns)
         self._find_point()
         return True
+
+    def _new_segment(self) -> None:
+        """Works out anew what comes next, after the belt's motion has changed."""
+        segment, now_ns = self._motion.segment, self._clock.now_ns()
+        direction = segment.direction
+        self.plant.run_lamp(bool(direction), now_ns)
+        if self._running is not None:
+            self._running.run(bool(direction), now_ns)
+        self._edge_ns = NEVER_NS if self._encoder is None else segment.reaches_ns(self._encoder.next_mm(direction))
+        self._find_point()
+
+    def _find_point(self) -> None:
+        """Finds the place on the belt where something happens next, or that the motion changes before."""
+        segment = self._motion.segment
+        direction = segment.direction
+        nearest_mm, self._next_point = self._breakdown.next_mm if direction > 0 else math.inf, None
+        for point in self._flow.points:
+            at_mm = point.next_mm(direction)
+            if at_mm < math.inf and (nearest_mm == math.inf or (at_mm - nearest_mm) * direction < 0):
+                nearest_mm, self._next_point = at_mm, point
+        self._due_ns = min(segment.end_ns, segment.reaches_ns(nearest_mm))
+
+    def _permit(self, is_given: bool, now_ns: int) -> None:  # noqa: FBT001 - the relay calls it
+        self._motion.power(is_given, now_ns)
+        self._new_segment()
+
+    def _count(self) -> int:
+        if self._encoder is not None:
+            return self._encoder.count
+        return self._running.count(self._clock.now_ns()) if self._running is not None else 0
+
+    def _fabric(self) -> Fabric:
+        return Fabric(
+            plant=self.plant,
+            motion=self._motion,
+            encoder=self._encoder,
+            relay=self.relay,
+            flow=self._flow,
+            at=self.at,
+            belt_mm=lambda: self.belt_mm,
+            take=self.take,
+            drop=self.drop,
+            replan=self._new_segment,
+        )
+
+
+def _encoder(line: Line, factory: TwinFactory, scenario: Scenario) -> Quadrature | None:
+    settings = line.encoder
+    if settings.driver == "virtual" or settings.a is None or settings.b is None:
+        return None
+    return Quadrature(factory.wire(settings.a), factory.wire(settings.b), settings.counts_per_mm, scenario.slip)
+
+
+def _running_count(line: Line) -> RunningCount | None:
+    settings = line.encoder
+    if settings.driver != "virtual" or settings.speed_mm_s is None:
+        return None
+    return RunningCount(settings.counts_per_mm, settings.speed_mm_s)

@@ -79,6 +79,8 @@ class Segment:
         A position that is already behind gives the start: whatever waits there is due.
         """
         way = position_mm - self.start_mm
+        if way == math.inf:
+            return NEVER_NS
         if not self.accel_mm_s2:
             if not self.speed_mm_s:
                 return NEVER_NS

@@ -186,7 +186,9 @@ def _coco(truth: Path) -> tuple[dict[str, Any], set[Any]]:
         images = {Path(image["file_name"]).name: image["id"] for image in content["images"]}
         annotated = {annotation["image_id"] for annotation in content["annotations"]}
     except (KeyError, TypeError) as error:
-        raise DataError(f"the truth file {truth} is no COCO file: {error!r} is missing or of another kind", mend) from error
+        raise DataError(
+            f"the truth file {truth} is no COCO file: {error!r} is missing or of another kind", mend
+        ) from error
     if len(set(images.values())) < len(images):
         raise DataError(f"the truth file {truth} gives the same id to several images", "number its images")
     stray = annotated - set(images.values())

@@ -84,7 +84,9 @@ class Sensor:
 
     def _bounce(self, now_ns: int, lasts_ns: int) -> None:
         change, is_on = self._change, self._is_on
-        times = sorted(self._random.randrange(1, lasts_ns + 1) for _ in range(2 * self._random.randint(1, _MOST_BOUNCES)))
+        times = sorted(
+            self._random.randrange(1, lasts_ns + 1) for _ in range(2 * self._random.randint(1, _MOST_BOUNCES))
+        )
         for number, after_ns in enumerate(times):
             level = is_on if number % 2 else not is_on
             self._agenda.at(now_ns + after_ns, lambda _, level=level: self._restore(change, level))  # type: ignore[misc]

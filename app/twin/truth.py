@@ -92,7 +92,9 @@ class Truth:
         record_of = _matched(self.parts, known, tolerance_counts)
         matched = set(record_of.values())
         details = [f"bad part {part.index} ({part.name}) is in the good bin" for part in self.parts if _escaped(part)]
-        faults = [fault for part in self.parts if (fault := _contradiction(part, _of(known, record_of.get(part.index))))]
+        faults = [
+            fault for part in self.parts if (fault := _contradiction(part, _of(known, record_of.get(part.index))))
+        ]
         faults += [
             f"the record at count {record.trigger_count} belongs to no part"
             for number, record in enumerate(known)

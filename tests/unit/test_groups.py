@@ -1,8 +1,12 @@
 """A test that is left out belongs to a group whose reason the run prints."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from tests.groups import GROUPS, LONG, group_of_skip
+from tests.groups import GROUPS, LONG, ROOT, group_of_skip
 
 
 @pytest.mark.parametrize("group", [*GROUPS, LONG], ids=lambda group: group.name)
@@ -23,3 +27,27 @@ def test_skip_for_absent_pictures_belongs_to_the_data():
 
 def test_skip_for_any_other_reason_belongs_to_no_group():
     assert group_of_skip("Skipped: flaky on Tuesdays") is None
+
+
+def run_suite(folder, test):
+    (folder / "conftest.py").write_text("from tests.conftest import *\n")
+    (folder / "test_it.py").write_text(f"import pytest\n\n{test}\n")
+    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [*command, str(folder)], capture_output=True, text=True, env=environment, cwd=folder, check=False
+    )
+
+
+def test_run_fails_where_a_test_is_left_out_for_no_registered_reason(tmp_path):
+    run = run_suite(tmp_path, "def test_it():\n    pytest.skip('flaky on Tuesdays')")
+
+    assert run.returncode == 1
+    assert "left out for no registered reason" in run.stdout
+
+
+def test_run_names_the_group_that_was_left_out(tmp_path):
+    run = run_suite(tmp_path, "@pytest.mark.long\ndef test_it():\n    pass")
+
+    assert run.returncode == 0
+    assert "long (1 test" in run.stdout

@@ -62,7 +62,8 @@ class TestPulse:
         fault = pulse.tick(7 + MAX)
         assert not pulse.is_on
         assert fault == (
-            "gate:reject was on for 400 ms, its limit is 400 ms, and was switched off; see why its dwell did not end in time"
+            "gate:reject was on for 400 ms, its limit is 400 ms, and was switched off;"
+            " see why its dwell did not end in time"
         )
 
     def test_fault_is_told_once(self, pulse):

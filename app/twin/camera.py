@@ -1,0 +1,132 @@
+"""The camera over the twin's belt: it sees the part that lies under it, or the belt."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from app.clock import NS_PER_MS, VirtualClock
+from app.config import CameraSettings
+from app.errors import CameraError, FrameTimeoutError
+from app.twin.machine import Machine
+from app.twin.scenario import Fault, FaultKind
+from app.types import Frame, Image
+
+_BELT_GREY = 70
+_WEAVE_GREY = 12
+
+
+class TwinCamera:
+    """Takes pictures of the machine's belt.
+
+    The picture shows the part whose leading edge is at the camera's position at the time of the exposure, and the empty
+    belt when none is. It can be grabbed `exposure_ms + transfer_ms` after the trigger.
+
+    Args:
+        settings: Name, position, size and times.
+        machine: What it looks at.
+        clock: The clock.
+        tolerance_mm: How far a part's leading edge may be from the camera's position to be seen whole.
+    """
+
+    def __init__(
+        self, settings: CameraSettings, machine: Machine, clock: VirtualClock, tolerance_mm: float = 20.0
+    ) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._machine = machine
+        self._clock = clock
+        self._tolerance_mm = tolerance_mm
+        self._is_open = False
+        self._counter = 0
+        self._ready: deque[Frame] = deque()
+        self._last: Frame | None = None
+
+    def open(self) -> None:
+        """Makes the camera ready; opening an open camera does nothing."""
+        self._is_open = True
+
+    def trigger(self, at_ns: int) -> None:
+        """Exposes now.
+
+        Raises:
+            CameraError: The camera is closed, or gone.
+        """
+        self._check_open()
+        body = self._machine.under(self._settings.position_mm, self._tolerance_mm)
+        fault = self._machine.picture_fault(body)
+        kind = fault.kind if fault else None
+        if fault and kind is FaultKind.CAMERA_DEAD:
+            self._die(fault)
+            return
+        self._counter += 1 + (round(fault.size) if fault and kind is FaultKind.COUNTER_JUMP else 0)
+        ready_ns = at_ns + round((self._settings.exposure_ms + self._settings.transfer_ms) * NS_PER_MS)
+        if fault and kind is FaultKind.FRAME_LATE:
+            ready_ns += round(fault.size * NS_PER_MS)
+        frame = Frame(
+            image=self._belt if body is None else self._sized(body.piece.image),
+            camera=self.name,
+            host_ns=at_ns,
+            counter=self._counter,
+            in_memory_ns=ready_ns,
+            name="" if body is None else body.piece.name,
+        )
+        last, self._last = self._last, frame
+        if kind is FaultKind.FRAME_LOST:
+            return
+        frames = [frame]
+        if kind is FaultKind.FRAME_DOUBLED:
+            frames.append(frame)
+        elif kind is FaultKind.FRAME_STALE:
+            frames = [last] if last is not None else []
+        self._machine.at(ready_ns, lambda _: self._ready.extend(frames))
+
+    def grab(self, deadline_ns: int) -> Frame:  # noqa: ARG002 - virtual time does not pass while somebody waits
+        """The next frame that is ready. It never waits: in virtual time nothing would come.
+
+        Raises:
+            FrameTimeoutError: None is ready.
+            CameraError: The camera is closed.
+        """
+        self._check_open()
+        if not self._ready:
+            raise FrameTimeoutError(
+                f"camera {self.name!r} has no frame ready at {self._clock.now_ns()} ns", "let the machine run on"
+            )
+        return self._ready.popleft()
+
+    def close(self) -> None:
+        """Lets the camera go, and with it every frame that was not grabbed. Idempotent."""
+        self._is_open = False
+        self._ready.clear()
+
+    @cached_property
+    def _belt(self) -> Image:
+        """The empty belt: dark cloth with a weave."""
+        noise = np.random.default_rng(0).normal(0, _WEAVE_GREY, (self._settings.height_px, self._settings.width_px))
+        weave = _WEAVE_GREY * np.sin(np.arange(self._settings.width_px) * 1.3)
+        grey = np.clip(_BELT_GREY + weave + noise, 0, 255).astype(np.uint8)
+        return self._sized(grey)
+
+    def _sized(self, image: Image) -> Image:
+        """The picture in the size and with the channels that the settings name."""
+        wanted = (self._settings.width_px, self._settings.height_px)
+        if image.shape[1::-1] != wanted:
+            image = np.asarray(cv2.resize(image, wanted, interpolation=cv2.INTER_AREA), np.uint8)
+        is_mono = image.ndim == 2  # noqa: PLR2004 - (height, width)
+        if is_mono and self._settings.channels == 3:  # noqa: PLR2004 - BGR
+            return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
+        if not is_mono and self._settings.channels == 1:
+            return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+        return image
+
+    def _die(self, fault: Fault) -> None:
+        if fault.size:
+            raise CameraError(f"camera {self.name!r} does not answer", "check its cable and its supply")
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise CameraError(f"camera {self.name!r} is closed", "open it first")

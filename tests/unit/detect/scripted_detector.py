@@ -1,0 +1,26 @@
+"""A detector that says what a test wants it to say."""
+
+from app.detect.detector import InputSpec, Result
+from app.errors import DetectorError
+from app.types import Detection
+
+
+class ScriptedDetector:
+    """Answers every picture with the same detections, or fails; remembers what it was shown."""
+
+    def __init__(self, *detections: Detection, runtime="scripted", is_golden=False):
+        self.runtime = runtime
+        self.spec = InputSpec(32, 24, 1, is_golden)
+        self.detections = detections
+        self.is_failing = False
+        self.seen = []
+        self.closings = 0
+
+    def detect(self, image, golden=None):
+        self.seen.append((image, golden))
+        if self.is_failing:
+            raise DetectorError(f"{self.runtime} is lost", "restart it")
+        return Result(self.detections, pre_ns=1, infer_ns=2, decode_ns=3)
+
+    def close(self):
+        self.closings += 1
