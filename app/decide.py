@@ -14,20 +14,6 @@ class _Judged:
     detection: Detection
     rule: DefaultRule
 
-    @property
-    def excess(self) -> float:
-        """How far the score lies above the threshold."""
-        return self.detection.score - self.rule.threshold
-
-    @property
-    def is_large_enough(self) -> bool:
-        width, height = self.detection.box_px[2:]
-        return (
-            width >= self.rule.min_width_px
-            and height >= self.rule.min_height_px
-            and width * height >= self.rule.min_area_px
-        )
-
 
 def decide(part_id: int, detections: Iterable[Detection], recipe: Recipe, now_ns: int) -> Verdict:
     """Reaches the verdict on a part.
@@ -47,9 +33,9 @@ def decide(part_id: int, detections: Iterable[Detection], recipe: Recipe, now_ns
         The verdict; its findings name the worst reason to reject first, then the others, then what was only flagged.
     """
     judged = [_Judged(each, recipe.rule(each.label)) for each in detections]
-    large = sorted((each for each in judged if each.is_large_enough), key=_worst_first)
-    rejecting = [each for each in large if each.rule.policy == "reject" and each.excess >= 0]
-    flagging = [each for each in large if each.rule.policy == "flag" and each.excess >= 0]
+    large = sorted((each for each in judged if _is_large_enough(each)), key=_worst_first)
+    rejecting = [each for each in large if each.rule.policy == "reject" and _excess(each) >= 0]
+    flagging = [each for each in large if each.rule.policy == "flag" and _excess(each) >= 0]
     near = [each for each in large if each.rule.policy == "reject" and _is_near(each, recipe.flag_margin)]
     findings = (
         *(_finding(each, f"threshold {each.rule.threshold:g}") for each in rejecting),
@@ -75,16 +61,27 @@ def reject(part_id: int, reason: Reason, text: str, destination: str, now_ns: in
         destination: Where the part goes.
         now_ns: When this is decided.
     """
-    return Verdict(part_id, destination, (Finding(reason, text),), is_flagged=False, decided_ns=now_ns)
+    return Verdict(part_id, destination, (Finding(reason, text),), decided_ns=now_ns)
+
+
+def _excess(each: _Judged) -> float:
+    """How far the score lies above the threshold."""
+    return each.detection.score - each.rule.threshold
+
+
+def _is_large_enough(each: _Judged) -> bool:
+    width, height = each.detection.box_px[2:]
+    rule = each.rule
+    return width >= rule.min_width_px and height >= rule.min_height_px and width * height >= rule.min_area_px
 
 
 def _is_near(each: _Judged, margin: float) -> bool:
     # Not `-margin <= excess`: 0.35 - 0.25 is a little less than 0.1 in binary, and the bound is meant to be included.
-    return each.excess < 0 and each.detection.score >= each.rule.threshold - margin
+    return _excess(each) < 0 and each.detection.score >= each.rule.threshold - margin
 
 
 def _worst_first(each: _Judged) -> tuple[float, float, str, tuple[float, float, float, float]]:
-    return -each.excess, -each.detection.score, each.detection.label, each.detection.box_px
+    return -_excess(each), -each.detection.score, each.detection.label, each.detection.box_px
 
 
 def _finding(each: _Judged, threshold: str) -> Finding:

@@ -21,7 +21,7 @@ class Roi(Settings):
 
 
 class ClassRule(Settings):
-    """What a finding of one class means. `None` takes the value of `[default]`."""
+    """What a finding of one class means. A key that is left out takes its value from `[default]`."""
 
     threshold: float | None = Field(None, ge=0, le=1, description="findings scored below are not defects")
     min_width_px: float | None = Field(None, ge=0, le=16_384, description="smaller findings are not defects")

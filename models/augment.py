@@ -7,8 +7,11 @@ may come from different codecs and a net that sees grey levels learns the codec.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 
 from models.data import Boxes, LabelledPicture, Labels, Picture, read_pair
 from models.recipe import Augmentation
@@ -16,6 +19,10 @@ from models.recipe import Augmentation
 THRESHOLD = 128
 _REPAIR_MARGIN_PX = 3
 _EVEN = 0.5
+_FIELD_PX = 1024
+_GRAIN_PX = (1.0, 1.6, 2.4)
+_BLUR_PX = (0.6, 1.4)
+_KERNEL_REACH_PX = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +95,7 @@ def training_crop(board: Board, size_px: int, odds: Augmentation, random: np.ran
     Returns:
         A board of size_px x size_px.
     """
-    mended = _maybe_repair(board, odds, random)
+    mended = _maybe_design(_maybe_repair(board, odds, random), odds, random)
     span = min(size_px / random.uniform(odds.scale_min, odds.scale_max), *map(float, board.part.shape))
     left, top = _corner(board, span, odds, random)
     steps = (np.arange(size_px) + 0.5) * (span / size_px)
@@ -104,6 +111,7 @@ def training_crop(board: Board, size_px: int, odds: Augmentation, random: np.ran
         golden = _grow(golden) if random.random() < _EVEN else _shrink(golden)
     if random.random() < odds.part_thickness_probability:
         part = _grow(part) if random.random() < _EVEN else _shrink(part)
+    part, golden = (_maybe_scan_again(one, odds, random) for one in (part, golden))
     scale = size_px / span
     boxes = (mended.boxes - np.array([left, top, left, top], np.float32)) * np.float32(scale)
     crop = _inside(Board(part, golden, boxes.astype(np.float32), mended.labels), size_px)
@@ -121,6 +129,15 @@ def _maybe_repair(board: Board, odds: Augmentation, random: np.random.Generator)
     if draw - odds.repaired_probability < odds.partly_repaired_probability:
         return repair(board, random.random(count) < _EVEN)
     return board
+
+
+def _maybe_design(board: Board, odds: Augmentation, random: np.random.Generator) -> Board:
+    """Copies defects into the golden sample: a shape that the design itself has is no defect, however it looks."""
+    if not len(board.boxes) or random.random() >= odds.designed_probability:
+        return board
+    kept = random.random(len(board.boxes)) < _EVEN
+    swapped = repair(Board(board.golden, board.part, board.boxes, board.labels), kept)
+    return Board(board.part, swapped.part, board.boxes[kept], board.labels[kept])
 
 
 def _corner(board: Board, span: float, odds: Augmentation, random: np.random.Generator) -> tuple[float, float]:
@@ -155,6 +172,37 @@ def _turn(crop: Board, size_px: int, way: int) -> Board:
     if way & 4:
         part, golden, boxes = part.T, golden.T, boxes[:, [1, 0, 3, 2]]
     return Board(part, golden, boxes, crop.labels)
+
+
+def _maybe_scan_again(picture: Picture, odds: Augmentation, random: np.random.Generator) -> Picture:
+    """Scans a picture as another camera would: moved by part of a pixel, softened, and rough at the edges.
+
+    The roughness is a threshold that wavers from place to place.
+    """
+    if random.random() >= odds.roughness_probability:
+        return picture
+    sigma = random.uniform(*_BLUR_PX)
+    across, down = (_moving_blur(sigma, rest) for rest in random.uniform(-0.5, 0.5, 2))
+    soft = cv2.sepFilter2D(picture, cv2.CV_32F, across, down, borderType=cv2.BORDER_REPLICATE)
+    field = _waver(_GRAIN_PX[random.integers(len(_GRAIN_PX))])
+    height, width = picture.shape
+    top, left = random.integers(0, _FIELD_PX - height + 1), random.integers(0, _FIELD_PX - width + 1)
+    depth = random.uniform(0, odds.roughness)
+    return np.asarray(soft > _EVEN + depth * field[top : top + height, left : left + width], np.uint8)
+
+
+def _moving_blur(sigma_px: float, shift_px: float) -> npt.NDArray[np.float64]:
+    places = np.arange(-_KERNEL_REACH_PX, _KERNEL_REACH_PX + 1)
+    weights = np.exp(-0.5 * ((places - shift_px) / sigma_px) ** 2)
+    return np.asarray(weights / weights.sum(), np.float64)
+
+
+@lru_cache(maxsize=len(_GRAIN_PX))
+def _waver(grain_px: float) -> npt.NDArray[np.float32]:
+    """A fixed field of smooth noise with unit variance, of which each scan takes another piece."""
+    noise = np.random.default_rng(0).standard_normal((_FIELD_PX, _FIELD_PX)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), grain_px)
+    return np.asarray(smooth / smooth.std(), np.float32)
 
 
 def _grow(picture: Picture) -> Picture:

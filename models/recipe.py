@@ -16,6 +16,7 @@ else:
     import tomli as tomllib
 
 _T = TypeVar("_T")
+_ROUGHNESS_LIMIT = 0.3  # beyond it flat copper gets holes
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,13 @@ class Augmentation:
     template_probability: float = 0.06
     repaired_probability: float = 0.06
     partly_repaired_probability: float = 0.35
+    designed_probability: float = 0.3
     shift_probability: float = 0.6
     shift_px: int = 2
     thickness_probability: float = 0.3
     part_thickness_probability: float = 0.1
+    roughness_probability: float = 0.5
+    roughness: float = 0.16
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,7 @@ def _check(recipe: TrainingRecipe, source: str) -> None:
         (recipe.train.crop_px <= min(recipe.input.width_px, recipe.input.height_px), "train.crop_px exceeds the input"),
         (0 < recipe.train.learning_rate < 1, "train.learning_rate must lie in (0, 1)"),
         (0 <= recipe.train.ema_decay < 1, "train.ema_decay must lie in [0, 1)"),
+        (0 <= recipe.augment.roughness < _ROUGHNESS_LIMIT, "augment.roughness must lie in [0, 0.3)"),
         (recipe.train.steps > 0 and recipe.train.batch > 0, "train.steps and train.batch must be positive"),
         (0 < recipe.augment.scale_min <= recipe.augment.scale_max, "augment.scale_min must not exceed scale_max"),
         (len(recipe.net.fine) >= 1 and len(recipe.net.coarse) >= 1, "net.fine and net.coarse need a layer each"),

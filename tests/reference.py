@@ -53,7 +53,12 @@ def model_of(annotation: Any) -> type[BaseModel] | None:
 
 def is_list(annotation: Any) -> bool:
     """The field is an array of tables."""
-    return get_origin(annotation) is tuple or any(is_list(each) for each in get_args(annotation))
+    return get_origin(annotation) is tuple
+
+
+def is_named(annotation: Any) -> bool:
+    """The field holds tables by names that the writer of the file chooses."""
+    return get_origin(annotation) is dict
 
 
 def settings_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
@@ -65,7 +70,7 @@ def settings_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, t
             continue
         key = f"{path}.{field.alias or name}".lstrip(".")
         brackets = "[[{}]]" if is_list(field.annotation) else "[{}]"
-        if get_origin(field.annotation) is dict:
+        if is_named(field.annotation):
             key += ".NAME"
         yield from ((brackets.format(key) if sub == key else sub, each) for sub, each in settings_of(inner, key))
 
@@ -76,7 +81,7 @@ def kind_of(annotation: Any, metadata: list[Any]) -> str:
     if inner in (Input, Output):
         return f"an [{inner.__name__.lower()}](#{inner.__name__.lower()}s)"
     if inner:
-        return "tables, see below" if is_list(annotation) or get_origin(annotation) is dict else "a table, see below"
+        return "tables, see below" if is_list(annotation) or is_named(annotation) else "a table, see below"
     bounds = ", ".join(bound for each in metadata for bound in bounds_of(each))
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{json.dumps(each)}`" for each in get_args(annotation))
@@ -110,9 +115,21 @@ def default_of(field: FieldInfo) -> str:
         return "**required**"
     if field.default is None:
         return "absent"
+    if is_named(field.annotation):
+        return "none"
+    if is_list(field.annotation):
+        return "one with its defaults"
     if field.default is PydanticUndefined or model_of(field.annotation):
-        return "one with its defaults" if field.default else "none" if is_many(field.annotation) else "its defaults"
+        return "its defaults"
     return f"`{json.dumps(field.default)}`"
+
+
+def meaning_of(field: FieldInfo) -> str:
+    """What a key means; a table says it in its own words."""
+    inner = model_of(field.annotation)
+    if field.description or inner is None:
+        return field.description or ""
+    return inspect.getdoc(inner).splitlines()[0]
 
 
 def settings_table(model: type[BaseModel]) -> str:
@@ -122,7 +139,7 @@ def settings_table(model: type[BaseModel]) -> str:
             f"`{field.alias or name}`",
             kind_of(field.annotation, field.metadata),
             default_of(field),
-            field.description or "",
+            meaning_of(field),
         )
         for name, field in model.model_fields.items()
     ]
@@ -142,10 +159,11 @@ def settings_section(root: type[BaseModel]) -> str:
 
 
 def errors_of(root: type[errors.TaktError] = errors.TaktError) -> Iterator[type[errors.TaktError]]:
-    """Every error of the tree."""
+    """Every error of the tree that `app.errors` draws."""
     yield root
     for each in root.__subclasses__():
-        yield from errors_of(each)
+        if each.__module__ == errors.__name__:
+            yield from errors_of(each)
 
 
 def exit_code_section() -> str:
@@ -160,30 +178,44 @@ def exit_code_section() -> str:
 
 
 def commands_of(command: Any, path: str = "takt") -> Iterator[tuple[str, Any]]:
-    """Every command that does something, by the words that call it."""
-    children = getattr(command, "commands", None)
-    if not children:
+    """Every command that does something, and every group with options of its own, by the words that call it."""
+    children = getattr(command, "commands", None) or {}
+    if not children or described_of(command):
         yield path, command
-    for name, child in (children or {}).items():
+    for name, child in children.items():
         yield from commands_of(child, f"{path} {name}")
+
+
+def described_of(command: Any) -> list[Any]:
+    """The arguments and options of a command, but for those that every command has."""
+    return [each for each in command.params if each.name != "help" and not getattr(each, "hidden", False)]
 
 
 def parameter_row(parameter: Any) -> tuple[str, str, str]:
     """One argument or option."""
     is_argument = parameter.param_type_name == "argument"
-    words = parameter.make_metavar(None) if is_argument else ", ".join([*parameter.opts, *parameter.secondary_opts])
+    name = parameter.metavar or parameter.name.upper()
+    words = name if is_argument else ", ".join([*parameter.opts, *parameter.secondary_opts])
     default = parameter.default
-    has_default = not parameter.required and default not in (None, False, "", (), []) and not callable(default)
-    return f"`{words}`", parameter.help or "", f"`{default}`" if has_default else ""
+    if parameter.required:
+        shown = "**required**"
+    elif default in (None, False, "", (), []) or callable(default):
+        shown = ""
+    else:
+        shown = "on" if default is True else f"`{default}`"
+    return f"`{words}`", parameter.help or "", shown
+
+
+def root_command() -> Any:
+    """The command `takt`, as typer builds it."""
+    return typer.main.get_command(importlib.import_module("app.cli").app)
 
 
 def command_section() -> str:
     """Every command with its arguments and options."""
-    cli = importlib.import_module("app.cli")
     parts = []
-    for path, command in commands_of(typer.main.get_command(cli.app)):
-        parameters = [each for each in command.params if each.name != "help" and not getattr(each, "hidden", False)]
-        rows = [parameter_row(each) for each in parameters]
+    for path, command in commands_of(root_command()):
+        rows = [parameter_row(each) for each in described_of(command)]
         described = table(("argument or option", "meaning", "default"), rows) if rows else "It takes no options."
         parts.append(f"### `{path}`\n\n{inspect.cleandoc(command.help or '')}\n\n{described}\n")
     return "\n".join(parts)

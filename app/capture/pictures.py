@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,6 +77,7 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keeps OpenCV from writing to stderr what an error of ours says better."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFMPEG has a log of its own; OpenCV reads this once
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

@@ -41,19 +41,9 @@ def one_line(text: object) -> str:
     return printable(" ".join(str(text).split()))
 
 
-def complain(sentence: object, *, style: str = "bold red") -> None:
-    """Writes `takt: <sentence>` to stderr, on one line whatever the terminal's width.
-
-    Args:
-        sentence: What is wrong and how to mend it.
-        style: Colour of the word `takt`: red for an error, yellow for a warning.
-    """
-    err().print(Text.assemble(("takt:", style), " ", one_line(sentence)), soft_wrap=True)
-
-
-def warn(sentence: object) -> None:
-    """Writes a warning to stderr."""
-    complain(f"warning: {sentence}", style="bold yellow")
+def complain(sentence: object) -> None:
+    """Writes what is wrong and how to mend it to stderr, on one line whatever the terminal's width."""
+    err().print(Text.assemble(("takt:", "bold red"), " ", one_line(sentence)), soft_wrap=True)
 
 
 @contextmanager

@@ -24,11 +24,13 @@ _CommandLineError = cast("type[Exception]", typer.BadParameter.__base__)
 class TaktGroup(TyperGroup):
     """The root of all commands."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, *args: Any, **options: Any) -> Any:
         """Runs the command line and, unless told otherwise, ends the process with the documented exit code."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
-        sys.exit(_guarded(lambda: super(TaktGroup, self).main(*args, standalone_mode=False, **extra)))
+        is_last_word = options.get("standalone_mode", True)
+        options["standalone_mode"] = False
+        if not is_last_word:
+            return super().main(*args, **options)
+        return sys.exit(_guarded(lambda: super(TaktGroup, self).main(*args, **options)))
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command; `--debug` adds the traceback to what goes wrong."""
@@ -76,5 +78,6 @@ def _command_line_wrong(error: Exception) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "takt"
     message = str(cast("Any", error).format_message()).strip().rstrip(".")
-    complain(f"{message[:1].lower()}{message[1:]}; see {command} --help")
+    joint = " See" if message.endswith("?") else "; see"
+    complain(f"{message[:1].lower()}{message[1:]}{joint} {command} --help")
     return 2

@@ -23,12 +23,6 @@ GROUP = "takt.commands"
 DISTRIBUTION = "takt-inspect"
 
 
-class PluginError(TaktError, ImportError):
-    """A package that brings commands cannot be used."""
-
-    exit_code = 6
-
-
 def find_plugins() -> tuple[EntryPoint, ...]:
     """Every plug-in, sorted by name; those of this checkout too where Takt runs without being installed."""
     found = {each.name: each for each in _of_checkout(Path(rooms.__file__).parent.parent / "pyproject.toml")}
@@ -51,7 +45,7 @@ def add_groups(root: typer.Typer, own: dict[str, typer.Typer], plugins: Iterable
     for plugin in plugins:
         try:
             brought[plugin.name] = load_plugin(plugin)
-        except PluginError as error:
+        except TaktError as error:
             problems[plugin.name] = str(error)
     for name in sorted({*own, *brought}):
         parts = [each for each in (own.get(name), brought.get(name)) if each is not None]
@@ -62,15 +56,15 @@ def load_plugin(plugin: EntryPoint) -> typer.Typer:
     """Loads a plug-in.
 
     Raises:
-        PluginError: It does not load, or is no Typer application.
+        TaktError: It does not load, or is no Typer application.
     """
     mend = "install its package again, or remove it"
     try:
         loaded = plugin.load()
-    except Exception as error:  # noqa: BLE001 - foreign code, which may raise anything
-        raise PluginError(f"the plug-in {plugin.name} ({plugin.value}) does not load: {error}", mend) from error
+    except Exception as error:  # foreign code may raise anything
+        raise TaktError(f"the plug-in {plugin.name} ({plugin.value}) does not load: {error}", mend) from error
     if not isinstance(loaded, typer.Typer):
-        raise PluginError(f"the plug-in {plugin.name} ({plugin.value}) is no Typer application", mend)
+        raise TaktError(f"the plug-in {plugin.name} ({plugin.value}) is no Typer application", mend)
     return loaded
 
 

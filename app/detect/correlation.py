@@ -45,7 +45,11 @@ class PhaseCorrelation:
         self._small = np.zeros((*shape, *golden.shape[2:]), np.uint8)
         self._grey = np.zeros(shape, np.uint8)
         self._window = cv2.createHanningWindow(self._size, cv2.CV_32F)
-        self._plane, self._part, self._golden, self._weight = (np.zeros(shape, np.float32) for _ in range(4))
+        self._plane, self._part, self._golden = (np.zeros(shape, np.float32) for _ in range(3))
+        # numpy would make buffers for views that skip every other number: the pairs are taken apart and put together.
+        bins = (shape[0], shape[1] // 2 - 1)
+        self._pairs = np.zeros((*bins, 2), np.float32)
+        self._real, self._imaginary, self._weight = (np.zeros(bins, np.float32) for _ in range(3))
         self._out_of_reach = self._beyond(max_shift_px)
         self._transform(golden, self._golden)
 
@@ -73,7 +77,9 @@ class PhaseCorrelation:
         if small.ndim == 3:  # noqa: PLR2004
             cv2.cvtColor(small, cv2.COLOR_BGR2GRAY, dst=self._grey)
             small = self._grey
-        np.subtract(small, np.float32(small.mean()), out=self._plane)
+        # A ufunc of two types would make buffers of its own.
+        np.copyto(self._plane, small)
+        self._plane -= self._plane.mean()
         np.multiply(self._plane, self._window, out=self._plane)
         cv2.dft(self._plane, spectrum)
 
@@ -83,16 +89,24 @@ class PhaseCorrelation:
         OpenCV packs the half spectrum of a real picture of even size so: columns 1 and 2, 3 and 4 and so on are real
         and imaginary parts; in the first and the last column the rows 1 and 2, 3 and 4 and so on are.
         """
-        weight = self._weight
-        np.multiply(spectrum, spectrum, out=weight)
-        weight[:, 1:-1:2] += weight[:, 2:-1:2]
-        for column in (0, -1):
-            weight[1:-1:2, column] += weight[2:-1:2, column]
-            weight[2:-1:2, column] = weight[1:-1:2, column]
-        weight[:, 2:-1:2] = weight[:, 1:-1:2]
-        np.sqrt(weight, out=weight)
-        weight += _WEAK_BIN * weight.mean() + np.finfo(np.float32).tiny
-        np.divide(spectrum, weight, out=spectrum)
+        pairs, real, imaginary, weight = self._pairs, self._real, self._imaginary, self._weight
+        np.copyto(pairs.reshape(pairs.shape[0], -1), spectrum[:, 1:-1])
+        cv2.extractChannel(pairs, 0, dst=real)
+        cv2.extractChannel(pairs, 1, dst=imaginary)
+        cv2.magnitude(real, imaginary, magnitude=weight)
+        weak = _WEAK_BIN * float(weight.mean()) + float(np.finfo(np.float32).tiny)
+        weight += weak
+        real /= weight
+        imaginary /= weight
+        cv2.insertChannel(real, pairs, 0)
+        cv2.insertChannel(imaginary, pairs, 1)
+        np.copyto(spectrum[:, 1:-1], pairs.reshape(pairs.shape[0], -1))
+        for column in (spectrum[:, 0], spectrum[:, -1]):
+            sides = np.hypot(column[1:-1:2], column[2:-1:2]) + weak
+            column[1:-1:2] /= sides
+            column[2:-1:2] /= sides
+            column[0] /= abs(column[0]) + weak
+            column[-1] /= abs(column[-1]) + weak
 
     def _beyond(self, max_shift_px: float) -> NDArray[np.bool_]:
         far: list[NDArray[np.bool_]] = []
@@ -112,7 +126,7 @@ class PhaseCorrelation:
 
 def _even_size(side: float) -> int:
     """The next even length that transforms fast."""
-    return 2 * int(cv2.getOptimalDFTSize(max(1, math.ceil(side / 2))))
+    return 2 * int(cv2.getOptimalDFTSize(max(2, math.ceil(side / 2))))
 
 
 def _halves(golden: Image, size: tuple[int, int]) -> list[Image]:

@@ -20,6 +20,7 @@ class Failover:
         standby: Open and warm; judges the very frame that `first` failed on, and all after it.
 
     Attributes:
+        runtime: The runtime that judges.
         failovers: Frames that the standby judged because the first could not.
         why: The first's failure, in words; empty while it judges.
     """
@@ -27,15 +28,11 @@ class Failover:
     def __init__(self, first: Detector, standby: Detector) -> None:
         self._first = first
         self._standby = standby
+        self.runtime = first.runtime
         self.failovers = 0
         self.why = ""
         # Each ignores a golden sample that it does not want.
         self.spec: InputSpec = replace(first.spec, is_golden=first.spec.is_golden or standby.spec.is_golden)
-
-    @property
-    def runtime(self) -> str:
-        """The runtime that judges the next frame."""
-        return self._standby.runtime if self.is_degraded else self._first.runtime
 
     @property
     def is_degraded(self) -> bool:
@@ -55,7 +52,7 @@ class Failover:
             except DetectorError as error:
                 why = str(error)
         result = self._standby.detect(image, golden)
-        self.why = why
+        self.why, self.runtime = why, self._standby.runtime
         self.failovers += 1
         return result
 
@@ -68,7 +65,7 @@ class Failover:
         if first is not None and first is not self._first:
             self._first.close()
             self._first = first
-        self.why = ""
+        self.why, self.runtime = "", self._first.runtime
 
     def close(self) -> None:
         """Closes both. Idempotent."""

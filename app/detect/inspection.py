@@ -15,6 +15,8 @@ from app.errors import DataError
 from app.recipe import Recipe
 from app.types import Image
 
+_CODES = {1: cv2.COLOR_BGR2GRAY, 3: cv2.COLOR_GRAY2BGR}
+
 
 class Inspector:
     """What the station and `takt inspect` both ask, so that one picture gets one answer. Not thread-safe.
@@ -42,7 +44,8 @@ class Inspector:
         self._goldens = goldens if detector.spec.is_golden else None
         self._clock = clock or SystemClock()
         self._golden: Image | None = None
-        self._shape: tuple[int, ...] = ()
+        self._size: tuple[int, ...] = ()
+        self._converted: Image = np.zeros((0, 0), np.uint8)
         self._registrar: Registrar | None = None
 
     def inspect(self, image: Image, name: str = "") -> Result:
@@ -63,8 +66,8 @@ class Inspector:
         start_ns = self._clock.now_ns()
         rect = self._rect(image)
         x, y, width, height = rect
-        judged = image[y : y + height, x : x + width]
-        golden = self._registered(judged, image, rect, name) if self._goldens else None
+        judged = self._in_channels(image[y : y + height, x : x + width])
+        golden = self._registered(judged, image.shape[:2], rect, name) if self._goldens else None
         before_ns = self._clock.now_ns() - start_ns
         result = self._detector.detect(judged, golden)
         moved = tuple(
@@ -86,24 +89,38 @@ class Inspector:
             )
         return roi.x_px, roi.y_px, roi.width_px, roi.height_px
 
-    def _registered(self, judged: Image, image: Image, rect: Rect, name: str) -> Image:
+    def _in_channels(self, judged: Image) -> Image:
+        """What is judged, in the model's channels: a grey picture stored in colour is registered just as it is."""
+        channels = self._detector.spec.channels
+        if _channels(judged) == channels:
+            return judged
+        shape = (*judged.shape[:2], 3) if channels > 1 else judged.shape[:2]
+        if self._converted.shape != shape:
+            self._converted = np.zeros(shape, np.uint8)
+        cv2.cvtColor(judged, _CODES[channels], dst=self._converted)
+        return self._converted
+
+    def _registered(self, judged: Image, size: tuple[int, ...], rect: Rect, name: str) -> Image:
         assert self._goldens is not None
         golden = self._goldens.find(name)
-        if self._registrar is None or golden is not self._golden or image.shape != self._shape:
-            self._registrar = Registrar(_alike(golden, image), self._recipe.registration_px, rect)
-            self._golden, self._shape = golden, image.shape
+        if self._registrar is None or golden is not self._golden or size != self._size:
+            alike = _alike(golden, size, self._detector.spec.channels)
+            self._registrar = Registrar(alike, self._recipe.registration_px, rect)
+            self._golden, self._size = golden, size
         return self._registrar.register(judged).golden
 
 
-def _alike(golden: Image, image: Image) -> Image:
-    """The golden sample with as many channels as the picture, whose size it must have."""
-    if golden.shape[:2] != image.shape[:2]:
+def _alike(golden: Image, size: tuple[int, ...], channels: int) -> Image:
+    """The golden sample in the model's channels; it must have the picture's size."""
+    if golden.shape[:2] != size:
         raise DataError(
-            f"the golden sample has {golden.shape[1]} x {golden.shape[0]} px and the picture"
-            f" {image.shape[1]} x {image.shape[0]}",
+            f"the golden sample has {golden.shape[1]} x {golden.shape[0]} px and the picture {size[1]} x {size[0]}",
             "take the golden sample with the same camera settings",
         )
-    if golden.ndim == image.ndim:
+    if _channels(golden) == channels:
         return golden
-    code = cv2.COLOR_GRAY2BGR if golden.ndim == 2 else cv2.COLOR_BGR2GRAY  # noqa: PLR2004
-    return np.asarray(cv2.cvtColor(golden, code), np.uint8)
+    return np.asarray(cv2.cvtColor(golden, _CODES[channels]), np.uint8)
+
+
+def _channels(image: Image) -> int:
+    return image.shape[2] if image.ndim == 3 else 1  # noqa: PLR2004

@@ -84,7 +84,7 @@ class Registrar:
         if max(abs(shift[0]), abs(shift[1])) > self._max_shift_px or not self._is_alike(image, shift):
             raise DetectorError(
                 f"the golden sample was not found within {self._max_shift_px:g} px of its place",
-                "check that this is the right part, or raise registration_px",
+                "check that this is the right part; raise registration_px, or set it to 0 for parts without features",
             )
         return Registered(self._shifted(shift), shift, self._difference(image, shift) / 255)
 
@@ -139,8 +139,10 @@ class Registrar:
         mine, other = (each[:: self._step] for each in self._overlap(image, shift))
         (mine_mean, mine_std), (other_mean, other_std) = cv2.meanStdDev(mine), cv2.meanStdDev(other)
         mine_var, other_var = float((mine_std**2).sum()), float((other_std**2).sum())
-        if max(mine_var, other_var) < _FLAT_LEVELS**2:
-            return True
+        if other_var < _FLAT_LEVELS**2:
+            return True  # a bare golden sample fits everywhere
+        if mine_var < _FLAT_LEVELS**2:
+            return False
         # Var(a - b) = Var(a) + Var(b) - 2 Cov(a, b), all of which OpenCV has without making a float picture.
         square = cv2.norm(mine, other, cv2.NORM_L2SQR) / (mine.shape[0] * mine.shape[1])
         of_difference = square - float(((mine_mean - other_mean) ** 2).sum())

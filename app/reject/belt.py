@@ -14,6 +14,12 @@ WINDOW_NS = 15_000_000
 
 SAMPLES = 16
 
+MOST_AHEAD = 0.999
+"""So many counts the position may run ahead of the encoder: the next count must come before it does."""
+
+SOON_NS = 20_000
+"""Shortest sleep before a position is looked for again."""
+
 
 class Belt:
     """Belt position by quadrature counts.
@@ -74,7 +80,7 @@ class Belt:
         """The farthest belt position so far, in counts, carried on within one count by the speed."""
         if self.count < self.high_water or self._speed <= 0:
             return float(self.high_water)
-        return self.count + min(0.999, self._speed * (now_ns - self.count_ns) / NS_PER_S)
+        return self.count + min(MOST_AHEAD, self._speed * (now_ns - self.count_ns) / NS_PER_S)
 
     def has_gone_back_over(self, position: float) -> bool:
         """Whether the belt, in its last turn, was beyond `position` and came back to it or behind it."""
@@ -84,7 +90,11 @@ class Belt:
         """Nanoseconds until `reach` gets to `position`; `None` while the belt does not get nearer."""
         if self._speed <= 0 or self.count < self.high_water:
             return None
-        return max(0, round((position - self.reach(now_ns)) / self._speed * NS_PER_S))
+        silence_ns = now_ns - self.count_ns
+        if self._speed * silence_ns >= MOST_AHEAD * NS_PER_S:
+            # The next count is overdue: the belt slows or stands. Look again soon, and less and less often.
+            return max(SOON_NS, silence_ns // 8)
+        return max(SOON_NS, round((position - self.reach(now_ns)) / self._speed * NS_PER_S))
 
     def _keep(self, reading: BeltReading) -> None:
         self._newest = (self._newest + 1) % SAMPLES

@@ -153,10 +153,10 @@ class GpioLine:
         return faults
 
     def next_due_ns(self) -> int | None:
-        """When `tick` must be called next, or `None`."""
+        """When `tick` must be called next, or `None`; now, while edges wait to be fetched."""
         if not self._is_open:
             return None
-        if self._raw:
+        if self._raw or self._edges:
             return self._clock.now_ns()
         dues = [due_ns for output in self._outputs for due_ns in output.due_ns()]
         dues += [channel.debounce.due_ns() for channel in self._channels]

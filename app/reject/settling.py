@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 from app.reject.book import Book
 from app.reject.confirmation import ChuteWatch, ExitWatch
+from app.reject.footprints import Footprints
 from app.reject.gating import Gating
 from app.reject.stops import Alarm, StopCause
 from app.reject.track import Track
 from app.types import Confirmation, EventKind, Outcome, Reason
+
+EXITED_KEPT = 32
+"""Parts that may come back past the exit sensor before they are taken for new ones."""
 
 
 class Settling:
@@ -26,6 +30,7 @@ class Settling:
         per_mm = book.line.encoder.counts_per_mm
         self._chutes = {gate.destination: ChuteWatch(gate.chute, per_mm) for gate in book.line.gates if gate.chute}
         self._exit = ExitWatch(book.line.exit, per_mm) if book.line.exit else None
+        self._exited = Footprints(book.belt, book.line.part, EXITED_KEPT)
 
     def can_prove_a_stop(self) -> bool:
         """A missing reject would be noticed: there is a sensor behind the default gate."""
@@ -59,8 +64,10 @@ class Settling:
         if self._exit is None:
             return
         track = self._exit.match(count, self._book.tracks)
+        is_known = self._exited.knows(count)
+        self._exited.add(count)
         if track is None:
-            if self._book.belt.has_gone_back_over(count):
+            if is_known:
                 self._book.write(
                     EventKind.TRIGGER_REPEAT, text="the belt has reversed: the exit sensor knows this part"
                 )

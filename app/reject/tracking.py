@@ -7,7 +7,6 @@ time, and answers with commands and ledger events, which `take_commands` and `ta
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator
 
 from app.clock import NS_PER_MS
@@ -16,6 +15,7 @@ from app.errors import CommandRefusedError
 from app.reject.binding import Outstanding
 from app.reject.book import Book
 from app.reject.exposing import Exposing
+from app.reject.footprints import Footprints
 from app.reject.gating import Gating
 from app.reject.judging import Judging
 from app.reject.lineio import BeltReading, Edge
@@ -28,9 +28,6 @@ from app.types import Confirmation, EventKind, Frame, LedgerEvent, Outcome, Part
 
 QUEUE_MARGIN = 4
 """Parts beyond those that fit between sensor and last gate at the least pitch."""
-
-KNOWN_EDGE_MM = 8.0
-"""An edge so near to that of a part seen before the belt reversed is that part."""
 
 LEVEL_CAUSES = {"bin_full": StopCause.BIN_FULL, "bin_open": StopCause.BIN_OPEN, "air_low": StopCause.AIR_LOW}
 
@@ -54,7 +51,7 @@ class Tracker:
         self._last_gate = max(self._gating.gates, key=lambda gate: gate.settings.position_mm)
         span_mm = self._last_gate.settings.position_mm
         self._capacity = math.ceil(span_mm / line.part.min_pitch_mm) + QUEUE_MARGIN
-        self._footprints: deque[tuple[int, float]] = deque(maxlen=4 * self._capacity)
+        self._footprints = Footprints(self._book.belt, line.part, 4 * self._capacity)
         self._covered_since: int | None = None
         self._running_since_ns: int | None = None
         self._purge_end: float | None = None
@@ -199,7 +196,7 @@ class Tracker:
             serial: Its serial number, if it is known already.
         """
         book = self._book
-        if self._is_known(count):
+        if self._footprints.knows(count):
             book.write(EventKind.TRIGGER_REPEAT, text="the belt has reversed: this part is known")
             return
         self._covered_since = count
@@ -208,10 +205,10 @@ class Tracker:
         lane = self._line.line.lane
         part = Part(book.triggers, lane, at_ns, count, self._exposing.plan(count), self.lot, serial)
         track = Track(part)
-        last = self._footprints[-1][0] if self._footprints else None
+        last = self._footprints.last
         pitch_mm = (count - last) / book.belt.counts_per_mm if last is not None else math.inf
         before = book.tracks[-1] if book.tracks else None
-        self._footprints.append((count, count + book.counts(self._line.part.length_mm)))
+        self._footprints.add(count)
         is_full = sum(1 for each in book.tracks if not self._gating.is_past(each)) >= self._capacity
         book.write(EventKind.TRIGGER, part.part_id, trigger_count=count, trigger_ns=at_ns, lot=part.lot)
         if is_full:
@@ -315,17 +312,6 @@ class Tracker:
             yield from self._gating.positions(track)
             yield from self._settling.positions(track)
 
-    def _is_known(self, count: int) -> bool:
-        """Whether an edge at `count` is a part that came before, seen again because the belt has reversed since."""
-        slack = self._book.counts(min(KNOWN_EDGE_MM, self._line.part.length_mm / 4))
-        belt = self._book.belt
-        # Forwards again the leading edge comes a second time; backwards it is the trailing edge that covers the sensor.
-        return any(
-            abs(count - edge) <= slack and belt.has_gone_back_over(edge)
-            for footprint in self._footprints
-            for edge in footprint
-        )
-
     def _judge_arrival(self, track: Track, before: Track | None, pitch_mm: float) -> None:
         book, part = self._book, self._line.part
         count = track.part.trigger_count
@@ -357,7 +343,7 @@ class Tracker:
         track = book.tracks[-1] if book.tracks else None
         if since is None or track is None or track.part.trigger_count != since:
             return
-        self._footprints[-1] = (since, max(count, self._footprints[-1][1]))
+        self._footprints.extend(count)
         covered_mm = (count - since) / book.belt.counts_per_mm
         if covered_mm == 0 and not book.stops.is_latched:
             book.latch(StopCause.ENCODER_STILL, "a part went by and the encoder counted nothing", track.part_id)
@@ -385,6 +371,9 @@ class Tracker:
         book.stops.set_present(StopCause.ENCODER_STILL, "encoder", is_still)
         if is_still:
             book.latch(StopCause.ENCODER_STILL, "the belt runs and the encoder does not count")
+        back_mm = (book.belt.high_water - book.belt.count) / book.belt.counts_per_mm
+        if back_mm > self._last_gate.settings.position_mm + self._line.belt.stop_mm:
+            book.latch(StopCause.BELT_BACKWARDS, f"the belt has gone back by {back_mm:.0f} mm, or the encoder says so")
         if self._covered_since is not None:
             is_blocked = book.reach - self._covered_since >= book.counts(self._line.trigger.blocked_mm)
             book.stops.set_present(StopCause.SENSOR_BLOCKED, "part sensor", is_blocked)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from itertools import pairwise
 from random import Random
 
 import cv2
@@ -196,7 +197,7 @@ class Layout:
                 yield x, y
 
     def _trace(self, nodes: list[Node], width_px: int) -> None:
-        for before, after in zip(nodes, nodes[1:], strict=False):
+        for before, after in pairwise(nodes):
             if before[0] != after[0] and before[1] != after[1]:
                 self._diagonals.add((min(before[0], after[0]), min(before[1], after[1])))
                 # A diagonal passes close by the two nodes beside it: nobody else may use them.

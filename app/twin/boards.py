@@ -7,7 +7,6 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-
 from numpy.typing import NDArray
 
 from app.twin.artwork import SIZE_PX, Layout
@@ -89,7 +88,7 @@ class Design:
         """What makes edges rough: a threshold that wavers, larger than a picture, of which each takes another piece."""
         noise = np.random.default_rng((self._seed, 2)).normal(0, 1, (_FIELD_PX, _FIELD_PX)).astype(np.float32)
         smooth = cv2.GaussianBlur(noise, (0, 0), _GRAIN_PX)
-        return np.clip(np.rint(127 + smooth * (_ROUGHNESS / smooth.std())), 1, 254).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(127 + smooth * (_ROUGHNESS / smooth.std())), 1, 254), np.uint8)
 
     def _spoilt(
         self, copper: Image, label: str, random: np.random.Generator, shift: tuple[float, float]
@@ -126,4 +125,4 @@ def _split(shift_px: float) -> tuple[int, float]:
 def _kernel(rest_px: float) -> NDArray[np.float32]:
     """A blur that moves the picture by a part of a pixel."""
     weights = np.exp(-0.5 * ((np.arange(-2, 3) + rest_px) / _BLUR_PX) ** 2)
-    return (weights / weights.sum()).astype(np.float32)
+    return np.asarray(weights / weights.sum(), np.float32)

@@ -70,7 +70,7 @@ class Breakdown:
             start_mm = self._start_mm(fault)
             if fault.kind in CAMERA_KINDS or fault.kind is FaultKind.TOUCHING or start_mm is None:
                 continue
-            self._enter(start_mm, lambda now_ns, fault=fault: self._begin(fault, now_ns))  # type: ignore[misc]
+            self.mark(start_mm, lambda now_ns, fault=fault: self._begin(fault, now_ns))  # type: ignore[misc]
         heapify(self._marks)
 
     @property
@@ -107,7 +107,8 @@ class Breakdown:
     def _start_mm(self, fault: Fault) -> float | None:
         return fault.at_mm if fault.at_part is None else self._starts.get(fault.at_part)
 
-    def _enter(self, at_mm: float, act: Callable[[int], None]) -> None:
+    def mark(self, at_mm: float, act: Callable[[int], None]) -> None:
+        """Has something done when the belt comes to a position."""
         heappush(self._marks, (at_mm, self._entered, act))
         self._entered += 1
 
@@ -117,7 +118,7 @@ class Breakdown:
         if fault.lasts_ms is not None:
             self._fabric.at(now_ns + round(fault.lasts_ms * NS_PER_MS), lambda at_ns: switch(fault, False, at_ns))
         elif fault.lasts_mm:
-            self._enter(self._fabric.belt_mm() + fault.lasts_mm, lambda at_ns: switch(fault, False, at_ns))
+            self.mark(self._fabric.belt_mm() + fault.lasts_mm, lambda at_ns: switch(fault, False, at_ns))
 
     def _switch(self, fault: Fault) -> Switch:
         for prefix, switch in (
@@ -133,7 +134,7 @@ class Breakdown:
                 return switch
         return self._sensor
 
-    def _belt(self, fault: Fault, is_on: bool, now_ns: int) -> None:  # noqa: FBT001 - a Switch
+    def _belt(self, fault: Fault, is_on: bool, now_ns: int) -> None:
         if not is_on:
             return
         share = {FaultKind.BELT_STOP: 0.0, FaultKind.BELT_SLOW: fault.size}.get(fault.kind, -fault.size)
@@ -145,7 +146,7 @@ class Breakdown:
         self._fabric.motion.insert((Phase(speed, lasts_ms),), now_ns)
         self._fabric.replan()
 
-    def _encoder(self, fault: Fault, is_on: bool, _now_ns: int) -> None:  # noqa: FBT001 - a Switch
+    def _encoder(self, fault: Fault, is_on: bool, _now_ns: int) -> None:
         encoder, at_mm = self._fabric.encoder, self._fabric.belt_mm()
         if encoder is None:
             return
@@ -159,7 +160,7 @@ class Breakdown:
             encoder.skip()
         self._fabric.replan()
 
-    def _gate(self, fault: Fault, is_on: bool, _now_ns: int) -> None:  # noqa: FBT001 - a Switch
+    def _gate(self, fault: Fault, is_on: bool, _now_ns: int) -> None:
         gate = self._gate_of(fault)
         if fault.kind is FaultKind.GATE_SLOW:
             gate.slow(fault.size if is_on else 0.0)
@@ -171,11 +172,11 @@ class Breakdown:
         else:
             gate.stick(fault.kind is FaultKind.GATE_STUCK_ON if is_on else None)
 
-    def _permit(self, _fault: Fault, is_on: bool, _now_ns: int) -> None:  # noqa: FBT001 - a Switch
+    def _permit(self, _fault: Fault, is_on: bool, _now_ns: int) -> None:
         if self._fabric.relay is not None:
             self._fabric.relay.is_ignoring = is_on
 
-    def _hand(self, fault: Fault, is_on: bool, _now_ns: int) -> None:  # noqa: FBT001 - a Switch
+    def _hand(self, fault: Fault, is_on: bool, _now_ns: int) -> None:
         if not is_on:
             return
         fabric = self._fabric
@@ -184,9 +185,9 @@ class Breakdown:
             fabric.drop(replaced(like, name=f"dropped {like.name}", is_bad=fault.size > 0))
             return
         body = next(body for body in fabric.flow.bodies if body.index == fault.at_part)
-        self._enter(body.start_mm + fault.size, lambda _: fabric.take(body, BY_HAND))
+        self.mark(body.start_mm + fault.size, lambda _: fabric.take(body, BY_HAND))
 
-    def _sensor(self, fault: Fault, is_on: bool, now_ns: int) -> None:  # noqa: FBT001 - a Switch
+    def _sensor(self, fault: Fault, is_on: bool, now_ns: int) -> None:
         sensor = self._sensor_of(fault)
         if sensor is None:
             return

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +22,7 @@ _GAP_PX = (8, 42)
 _REACH_PX = 20
 """How far a spur needs free ground."""
 
-Points = NDArray[np.float64]
+Numbers = NDArray[np.float64]
 
 
 class Sites:
@@ -60,7 +63,7 @@ class Sites:
             "pin-hole": self._draw_hole,
         }[label](copper, random)
 
-    def _edge(self) -> tuple[Points, Points]:
+    def _edge(self) -> tuple[Numbers, Numbers]:
         """Points on the copper's rim, and the direction from each to the ground."""
         height = cv2.GaussianBlur(self._outside - self._inside, (0, 0), 2)
         slope_x, slope_y = cv2.Sobel(height, cv2.CV_32F, 1, 0), cv2.Sobel(height, cv2.CV_32F, 0, 1)
@@ -72,27 +75,28 @@ class Sites:
         points = np.stack([columns, rows], axis=1).astype(float)
         return points[clear], normals[clear] / lengths[clear, None]
 
-    def _sample(self, field: NDArray[np.generic], points: Points) -> NDArray[np.float64]:
+    def _sample(self, field: NDArray[Any], points: Numbers) -> Numbers:
         cells = np.clip(np.rint(points).astype(int), 0, SIZE_PX - 1)
-        return field[cells[:, 1], cells[:, 0]].astype(float)
+        return np.asarray(field[cells[:, 1], cells[:, 0]], float)
 
-    def _ahead(self, way_px: float) -> NDArray[np.float64]:
+    def _ahead(self, way_px: float) -> Numbers:
         """How much free ground there is around the point so far in front of each rim point."""
         return self._sample(self._outside, self._rims + way_px * self._normals)
 
-    def _depth_behind(self) -> NDArray[np.float64]:
+    def _depth_behind(self) -> Numbers:
         """Half the width of the copper behind each rim point."""
-        return np.max([self._sample(self._inside, self._rims - way * self._normals) for way in (4, 7, 10, 14)], axis=0)
+        depths = [self._sample(self._inside, self._rims - way * self._normals) for way in (4, 7, 10, 14)]
+        return np.asarray(np.max(depths, axis=0))
 
-    def _free(self, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _free(self, chosen: NDArray[np.bool_]) -> Numbers:
         return np.hstack([self._rims[chosen], self._normals[chosen]])
 
-    def _deep(self, field: NDArray[np.float32], depth_px: float) -> NDArray[np.float64]:
+    def _deep(self, field: NDArray[Any], depth_px: float) -> Numbers:
         rows, columns = np.nonzero(field >= depth_px)
         inside = _within(columns, rows)
         return np.stack([columns[inside], rows[inside]], axis=1).astype(float)
 
-    def _opens(self) -> NDArray[np.float64]:
+    def _opens(self) -> Numbers:
         """Middle, direction and width of each trace piece that can be cut."""
         found = []
         for track in self._artwork.tracks:
@@ -104,7 +108,7 @@ class Sites:
                 found.append([*middle, *((end - start) / np.linalg.norm(end - start)), track.width_px])
         return np.array(found, float).reshape(-1, 5)
 
-    def _shorts(self) -> NDArray[np.float64]:
+    def _shorts(self) -> Numbers:
         """Rim points from which another net can be reached straight ahead, and how far it is."""
         mine = self._sample(self._labels, self._rims)
         gaps = np.zeros(len(self._rims))
@@ -162,7 +166,7 @@ class Sites:
     def _draw_blob(
         self,
         copper: Image,
-        places: NDArray[np.float64],
+        places: Numbers,
         random: np.random.Generator,
         reach_px: tuple[int, int],
         value: int,
@@ -173,20 +177,20 @@ class Sites:
         _stroke(copper, middle - way, middle + way, random, int(random.integers(6, 9)), value)
 
 
-def _within(x: NDArray[np.generic], y: NDArray[np.generic]) -> NDArray[np.bool_]:
+def _within(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
     last = SIZE_PX - _EDGE_PX
-    return (x >= _EDGE_PX) & (x < last) & (y >= _EDGE_PX) & (y < last)
+    return np.asarray((x >= _EDGE_PX) & (x < last) & (y >= _EDGE_PX) & (y < last))
 
 
-def _one(places: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
-    row: NDArray[np.float64] = places[random.integers(len(places))]
+def _one(places: Numbers, random: np.random.Generator) -> Numbers:
+    row: Numbers = places[random.integers(len(places))]
     return row
 
 
 def _stroke(
     copper: Image,
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
+    start: Numbers,
+    end: Numbers,
     random: np.random.Generator,
     width_px: int,
     value: int,
@@ -197,7 +201,7 @@ def _stroke(
     points = start + shares * (end - start)
     points[1:-1] += random.normal(0, 1.3, (steps - 2, 2))
     cells = np.rint(points).astype(np.int32)
-    for before, after in zip(cells, cells[1:], strict=False):
+    for before, after in pairwise(cells):
         width = max(2, width_px + int(random.integers(-2, 2)))
         cv2.line(copper, _xy(before), _xy(after), value, width)
     lump = cells[random.integers(len(cells))] if value else cells[len(cells) // 2]

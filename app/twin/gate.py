@@ -77,7 +77,7 @@ class Gate:
         if self._read_back:
             self._read_back.stick(not self._read_back.is_on if is_lying else None)
 
-    def _commanded(self, is_high: bool, at_ns: int) -> None:  # noqa: FBT001 - `pins.Watcher` calls it
+    def _commanded(self, is_high: bool, at_ns: int) -> None:
         is_energised = is_high != self._is_active_low
         self._show(is_energised, at_ns)
         lag_ms = self.settings.lag_ms + self._late_ms + self._random.uniform(-1, 1) * self._jitter_ms
@@ -85,7 +85,7 @@ class Gate:
         self._arrives_ns = max(at_ns + round(lag_ms * NS_PER_MS), self._arrives_ns + 1)
         self._move(is_energised is self.settings.is_pulse, self._arrives_ns)
 
-    def _move(self, is_rejecting: bool, at_ns: int) -> None:  # noqa: FBT001 - on or off is the whole call
+    def _move(self, is_rejecting: bool, at_ns: int) -> None:
         self._agenda.at(at_ns, lambda _: self._arrive(is_rejecting))
         rebounds = sorted(
             round(self._random.random() * _BOUNCE_MS * NS_PER_MS) for _ in range(2 * self._random.randint(0, 2))
@@ -94,10 +94,10 @@ class Gate:
             state = is_rejecting if number % 2 else not is_rejecting
             self._agenda.at(at_ns + after_ns, lambda _, state=state: self._arrive(state))  # type: ignore[misc]
 
-    def _arrive(self, is_rejecting: bool) -> None:  # noqa: FBT001 - on or off is the whole call
+    def _arrive(self, is_rejecting: bool) -> None:
         self._is_rejecting = is_rejecting
 
-    def _show(self, is_energised: bool, now_ns: int) -> None:  # noqa: FBT001 - on or off is the whole call
+    def _show(self, is_energised: bool, now_ns: int) -> None:
         # The read-back is wired to the output itself: it proves current, not movement.
         if self._read_back:
             self._read_back.set(is_energised, now_ns)

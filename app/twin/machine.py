@@ -78,12 +78,7 @@ class Machine:
     @property
     def is_done(self) -> bool:
         """Every part has left the belt, and the belt has run on for `lead_out_mm`."""
-        if len(self._flow.bodies) > self.plant.left + self._taken:
-            self._end_mm = None
-            return False
-        if self._end_mm is None:
-            self._end_mm = self.belt_mm + self._scenario.lead_out_mm
-        return self.belt_mm >= self._end_mm
+        return self._end_mm is not None and self.belt_mm >= self._end_mm
 
     @property
     def is_still(self) -> bool:
@@ -158,8 +153,7 @@ class Machine:
         advance, agenda = self._clock.advance_to, self._agenda
         while True:
             edge_ns, due_ns = self._edge_ns, self._due_ns
-            if agenda.next_ns < due_ns:
-                due_ns = agenda.next_ns
+            due_ns = min(due_ns, agenda.next_ns)
             if edge_ns <= due_ns:
                 if edge_ns > until_ns:
                     break
@@ -191,6 +185,8 @@ class Machine:
         if body.is_on_belt:
             body.leave(place)
             self._taken += 1
+            self._look_for_end()
+            self._find_point()
             self.plant.look_again(self._clock.now_ns())
 
     def drop(self, piece: Piece) -> bool:
@@ -204,6 +200,7 @@ class Machine:
         if place_mm is None:
             return False
         self._flow.drop(Body(len(self._flow.bodies), belt_mm - place_mm, piece, is_dropped=True), belt_mm)
+        self._look_for_end()
         self.plant.look_again(self._clock.now_ns())
         self._find_point()
         return True
@@ -229,8 +226,17 @@ class Machine:
             self._breakdown.cross(due_ns)
         else:
             self._next_point.cross(self._motion.segment.direction, due_ns)
+        self._look_for_end()
         self._find_point()
         return True
+
+    def _look_for_end(self) -> None:
+        """Sets the end of the run as soon as no part is left to wait for."""
+        if len(self._flow.bodies) > self.plant.left + self._taken:
+            self._end_mm = None
+        elif self._end_mm is None:
+            self._end_mm = self.belt_mm + self._scenario.lead_out_mm
+            self._breakdown.mark(self._end_mm, lambda _: None)
 
     def _new_segment(self) -> None:
         """Works out anew what comes next, after the belt's motion has changed."""
@@ -253,7 +259,7 @@ class Machine:
                 nearest_mm, self._next_point = at_mm, point
         self._due_ns = min(segment.end_ns, segment.reaches_ns(nearest_mm))
 
-    def _permit(self, is_given: bool, now_ns: int) -> None:  # noqa: FBT001 - the relay calls it
+    def _permit(self, is_given: bool, now_ns: int) -> None:
         self._motion.power(is_given, now_ns)
         self._new_segment()
 

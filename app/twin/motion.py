@@ -17,7 +17,8 @@ from app.clock import NS_PER_MS, NS_PER_S
 NEVER_NS = 2**62
 """Later than anything that happens."""
 
-_STILL_MM_S = 1e-9
+_STILL_MM_S = 1e-3
+"""Slower than this the belt stands: well above what braking does in the one nanosecond that times are rounded to."""
 _RIPPLE_MS = (40.0, 120.0)
 
 
@@ -160,7 +161,7 @@ class Motion:
         """Speed, within the segment in force."""
         return self.segment.speed_at(now_ns)
 
-    def power(self, is_powered: bool, now_ns: int) -> None:  # noqa: FBT001 - on or off is the whole call
+    def power(self, is_powered: bool, now_ns: int) -> None:
         """Gives the drive power or takes it. Without power the belt coasts to rest."""
         self.advance(now_ns)
         if is_powered != self._is_powered:
@@ -214,17 +215,17 @@ class Motion:
 
     def _drive(self, now_ns: int, at_mm: float, speed: float, phase: Phase, left_ns: int) -> Segment:
         end_ns = min(now_ns + left_ns, NEVER_NS)
-        slack = abs(phase.speed_mm_s) * self._ripple + _STILL_MM_S
-        if abs(phase.speed_mm_s - speed) > slack:
+        goal = phase.speed_mm_s if abs(phase.speed_mm_s) > _STILL_MM_S else 0.0
+        if abs(goal - speed) > abs(goal) * self._ripple + _STILL_MM_S:
             # A reversal passes through rest in a segment of its own: no segment changes direction.
-            target = 0.0 if speed * phase.speed_mm_s < 0 else phase.speed_mm_s
+            target = 0.0 if speed * goal < 0 else goal
             ramp_ns = _ceil_ns(abs(target - speed) / phase.accel_mm_s2)
             accel = (target - speed) * NS_PER_S / ramp_ns
             return Segment(now_ns, min(end_ns, now_ns + ramp_ns), at_mm, speed, accel)
-        if not self._ripple or not phase.speed_mm_s:
-            return Segment(now_ns, end_ns, at_mm, phase.speed_mm_s, 0.0)
+        if not self._ripple or not goal:
+            return Segment(now_ns, end_ns, at_mm, goal, 0.0)
         wave_ns = round(self._random.uniform(*_RIPPLE_MS) * NS_PER_MS)
-        now_mm_s = phase.speed_mm_s * (1 + self._ripple * self._random.uniform(-1, 1))
+        now_mm_s = goal * (1 + self._ripple * self._random.uniform(-1, 1))
         return Segment(now_ns, min(end_ns, now_ns + wave_ns), at_mm, now_mm_s, 0.0)
 
 

@@ -194,7 +194,7 @@ def _coco(truth: Path) -> tuple[dict[str, Any], set[Any]]:
     stray = annotated - set(images.values())
     if stray:
         raise DataError(
-            f"the truth file {truth} annotates images that it does not list: {', '.join(map(str, list(stray)[:_EXAMPLES]))}",
+            f"the truth file {truth} annotates images that it does not list, such as {next(iter(stray))!r}",
             mend,
         )
     return images, annotated

@@ -68,7 +68,7 @@ class Wire:
         self._on_edge: Callable[[bool], None] | None = None
         self._watchers: tuple[Watcher, ...] = ()
 
-    def drive(self, is_high: bool) -> None:  # noqa: FBT001 - a level is what a wire is about
+    def drive(self, is_high: bool) -> None:
         """The machine puts a level on the wire; the box's edge callback has run when this returns.
 
         Raises:
@@ -82,7 +82,7 @@ class Wire:
             if self._on_edge is not None:
                 self._on_edge(is_high)
 
-    def drive_unseen(self, is_high: bool) -> None:  # noqa: FBT001 - as in `drive`
+    def drive_unseen(self, is_high: bool) -> None:
         """The machine changes the level and the box never hears of it: an interrupt that was lost."""
         self._driven = self.level = is_high
 
@@ -245,7 +245,7 @@ class TwinPin(Pin):  # type: ignore[misc]  # gpiozero ships no types
             self._handler = WeakMethod(value) if isinstance(value, MethodType) else ref(value)
         self._wire.connect(None if value is None else self._edge)
 
-    def _edge(self, is_high: bool) -> None:  # noqa: FBT001 - the hot path of every encoder edge
+    def _edge(self, is_high: bool) -> None:
         if is_high not in self._wanted or self._handler is None:
             return
         handler = self._handler()
@@ -339,7 +339,7 @@ class TwinFactory(Factory):  # type: ignore[misc]  # gpiozero ships no types
             wire = self._wires[name] = Wire(name, self.clock)
         return wire
 
-    def drive(self, pin: Any, is_high: bool) -> None:  # noqa: FBT001 - a level is what a pin is about
+    def drive(self, pin: Any, is_high: bool) -> None:
         """The machine puts a level on a pin (see `Wire.drive`)."""
         self.wire(pin).drive(is_high)
 

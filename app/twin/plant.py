@@ -84,7 +84,7 @@ class Plant:
             if sensor is not None and point is not None:
                 sensor.set(point.is_covered(), now_ns)
 
-    def run_lamp(self, is_running: bool, now_ns: int) -> None:  # noqa: FBT001 - on or off is the whole call
+    def run_lamp(self, is_running: bool, now_ns: int) -> None:
         """The belt starts or stops."""
         sensor = self.sensors.get("running")
         if sensor is not None:
@@ -146,8 +146,8 @@ def laid(line: Line, scenario: Scenario, parts: PartSource, seed: int) -> list[B
     length_mm, jitter_mm = line.part.length_mm, scenario.pitch_jitter_mm
     if scenario.pitch_mm - 2 * jitter_mm <= length_mm:
         raise ConfigError(
-            f"parts of {length_mm:g} mm at a pitch of {scenario.pitch_mm:g} mm, give or take {jitter_mm:g} mm each, would lie"
-            " on top of each other",
+            f"parts of {length_mm:g} mm would lie on top of each other at a pitch of {scenario.pitch_mm:g} mm"
+            f" where each may be {jitter_mm:g} mm off its place",
             "widen the pitch or lower its jitter",
         )
     random = seeded("pitch", seed)

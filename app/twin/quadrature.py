@@ -99,7 +99,7 @@ class RunningCount:
         self._ran_ns = 0
         self._since_ns: int | None = None
 
-    def run(self, is_running: bool, now_ns: int) -> None:  # noqa: FBT001 - the state of a wire
+    def run(self, is_running: bool, now_ns: int) -> None:
         """The belt starts or stops."""
         if self._since_ns is not None:
             self._ran_ns += now_ns - self._since_ns

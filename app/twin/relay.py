@@ -36,7 +36,7 @@ class PermitRelay:
         wire.fit_resistor("up" if settings.output.active_low else "down")
         wire.watch(self._edge)
 
-    def _edge(self, _is_high: bool, at_ns: int) -> None:  # noqa: FBT001 - `pins.Watcher` calls it
+    def _edge(self, _is_high: bool, at_ns: int) -> None:
         if self.is_ignoring:
             return
         is_second = self._last_ns is not None and at_ns - self._last_ns < self._hold_ns

@@ -46,7 +46,7 @@ class Sensor:
         """What there is to be seen, whatever the sensor makes of it."""
         return self._is_on
 
-    def set(self, is_on: bool, now_ns: int) -> None:  # noqa: FBT001 - on or off is the whole call
+    def set(self, is_on: bool, now_ns: int) -> None:
         """There is something in front of the sensor, or no longer."""
         if is_on == self._is_on:
             return
@@ -95,6 +95,6 @@ class Sensor:
         if change == self._change:
             self._show(self._is_on if level is None else level)
 
-    def _show(self, is_on: bool) -> None:  # noqa: FBT001 - on or off is the whole call
+    def _show(self, is_on: bool) -> None:
         seen = is_on if self._stuck is None else self._stuck
         self._wire.drive(seen != self._is_active_low)

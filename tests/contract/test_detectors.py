@@ -233,7 +233,9 @@ def test_file_that_is_no_model_is_refused(opened, tmp_path, content):
 
 def test_model_with_other_inputs_is_refused(opened, tmp_path):
     package = tiny_package(tmp_path / "tiny", tiny_onnx(golden=False), golden=True)
-    wanted = r"has the inputs image uint8 \(1, 24, 32, 1\) where takt-peaks wants image .*, golden uint8 \(1, 24, 32, 1\)"
+    wanted = (
+        r"has the inputs image uint8 \(1, 24, 32, 1\) where takt-peaks wants image .*, golden uint8 \(1, 24, 32, 1\)"
+    )
     with pytest.raises(PackageError, match=wanted):
         opened(package)
 

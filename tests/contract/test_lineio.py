@@ -13,7 +13,6 @@ from tests.contract.lineio_bench import (
     EXIT,
     GATE,
     MS,
-    PART,
     PERMIT,
     PERMIT_ONLY,
     PROVEN_GATE,
@@ -290,6 +289,17 @@ def test_relay_that_does_not_drop_is_reported(bench):
     assert "permit is switched off but reads back on" in faults[0]
 
 
+def test_relay_that_dropped_because_toggles_stayed_out_reads_back_right(bench):
+    line = bench.open(permit=PROVEN_PERMIT)
+    line.toggle_permit(0)
+    bench.drive(RELAY, True, 10 * MS)
+    overdue = line.tick(bench.at(100 * MS))
+    bench.drive(RELAY, False, 101 * MS)
+
+    assert len(overdue) == 1
+    assert line.tick(bench.at(220 * MS)) == []
+
+
 def test_line_without_a_permit_takes_permit_commands_in_silence(bench):
     line = bench.open()
     line.toggle_permit(0)
@@ -356,13 +366,15 @@ def test_pin_under_two_names_is_refused_by_both_claimants_and_nothing_stays_clai
     assert not bench.open().is_active("part")
 
 
-def test_pin_that_something_else_holds_is_refused(bench):
-    stranger = DigitalOutputDevice(PART, pin_factory=bench.board.factory)
-    with pytest.raises(ConfigError, match="pin 12 is claimed twice, by something else in this program and by part"):
-        bench.open()
+def test_line_that_is_refused_its_last_pin_lets_all_others_go_at_once(bench):
+    stranger = DigitalOutputDevice(EXIT, pin_factory=bench.board.factory)
+    with pytest.raises(ConfigError, match="pin 13 is claimed twice, by something else in this") as refusal:
+        bench.open(gate=PROVEN_GATE, permit=PROVEN_PERMIT, exit={"sensor": {"pin": EXIT}})
+    line = bench.open(gate=PROVEN_GATE, permit=PROVEN_PERMIT)
     stranger.close()
 
-    assert not bench.open().is_active("part")
+    assert not line.is_active("part")
+    assert "by exit; give one of them another pin" in str(refusal.value)
 
 
 def test_machine_without_a_way_to_its_pins_says_what_to_install(bench, monkeypatch):

@@ -92,11 +92,15 @@ def test_edges_of_different_inputs_come_oldest_first(bench):
     assert [edge.input for edge in line.edges()] == ["part", "exit"]
 
 
-def test_raw_edge_that_waits_is_due_at_once(bench):
+def test_line_is_due_at_once_until_its_edges_are_fetched(bench):
     line = bench.open()
     bench.drive(PART, True, 5 * MS)
+    raw_due_ns = line.next_due_ns()
+    line.tick(bench.at(6 * MS))
+    confirmed_due_ns = line.next_due_ns()
+    line.edges()
 
-    assert line.next_due_ns() == 5 * MS
+    assert (raw_due_ns, confirmed_due_ns, line.next_due_ns()) == (5 * MS, 6 * MS, None)
 
 
 @pytest.mark.parametrize("active_low", [False, True])

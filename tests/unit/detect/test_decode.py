@@ -9,9 +9,10 @@ from app.detect.decode import SCORE_FLOOR, Placement, decode_peaks
 from app.errors import DetectorError
 
 LABELS = ("open", "short")
+AS_IT_IS = Placement()
 
 
-def decode(*rows, placement=Placement(), kind=np.int32, **options):
+def decode(*rows, placement=AS_IT_IS, kind=np.int32, **options):
     """Decodes rows of (x1, y1, x2, y2, score, class)."""
     table = np.array(rows, np.float64).reshape(-1, 6)
     boxes, scores = table[None, :, :4].astype(np.float32), table[None, :, 4].astype(np.float32)

@@ -145,7 +145,7 @@ def test_pointer_is_replaced_as_a_whole(zoo, state):
 def test_damaged_pointer_is_an_error(state):
     state.mkdir()
     (state / POINTER).write_text("[active")
-    with pytest.raises(PackageError, match="remove .* and activate a package again"):
+    with pytest.raises(PackageError, match=r"remove .* and activate a package again"):
         active_package(state)
 
 

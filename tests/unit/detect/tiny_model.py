@@ -52,7 +52,9 @@ def tiny_onnx(*, golden=True, channels=1, index_type=TensorProto.INT32, fault=""
         nodes.append(helper.make_node("Abs", ["signed"], ["difference"]))
     level = {"": 255.0, "score": 100.0, "nan": float("nan")}.get(fault, 255.0)
     nodes += [
-        helper.make_node("MaxPool", ["difference" if golden else planes[0]], ["top"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node(
+            "MaxPool", ["difference" if golden else planes[0]], ["top"], kernel_shape=[8, 8], strides=[8, 8]
+        ),
         helper.make_node("Div", ["top", "level"], ["heat"]),
         helper.make_node("Reshape", ["heat", "row_shape"], ["row"]),
         helper.make_node("TopK", ["row", "count"], ["scores", "cells"], axis=1),
@@ -105,7 +107,7 @@ def write_package(folder: Path, content: bytes | None = None, *, golden=True, ch
     }
     text = "\n".join(f"{key} = {value}" for key, value in lines.items() if value is not None)
     shape = f"[input]\nwidth_px = {WIDTH}\nheight_px = {HEIGHT}\nchannels = {channels}\ngolden = {str(golden).lower()}"
-    (folder / "manifest.toml").write_text(f"{text}\n{shape}\n[golden_frames]\nexpected = \"golden/expected.json\"\n")
+    (folder / "manifest.toml").write_text(f'{text}\n{shape}\n[golden_frames]\nexpected = "golden/expected.json"\n')
     frames = folder / "golden"
     frames.mkdir(exist_ok=True)
     cv2.imwrite(str(frames / "spot.png"), with_spot(20, 10, 204, channels))

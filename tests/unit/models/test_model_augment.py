@@ -11,9 +11,11 @@ PLAIN = Augmentation(
     template_probability=0.0,
     repaired_probability=0.0,
     partly_repaired_probability=0.0,
+    designed_probability=0.0,
     shift_probability=0.0,
     thickness_probability=0.0,
     part_thickness_probability=0.0,
+    roughness_probability=0.0,
 )
 
 
@@ -79,3 +81,23 @@ def test_misregistration_moves_the_golden_sample_only(board):
 def test_board_without_golden_sample_is_its_own(board):
     clean = Board(board.golden, board.golden, board.boxes[:0], board.labels[:0])
     assert len(training_crop(clean, 64, PLAIN, np.random.default_rng(0)).boxes) == 0
+
+
+def test_scanning_again_roughens_edges_and_leaves_flat_copper_alone(board):
+    odds = dataclasses.replace(PLAIN, template_probability=1.0, roughness_probability=1.0, scale_min=1.0, scale_max=1.0)
+    crop = training_crop(board, 64, odds, np.random.default_rng(3))
+    rough = crop.part != crop.golden
+    inside = np.ones_like(rough)
+    for axis in (0, 1):
+        for step in range(-4, 5):
+            inside &= np.roll(crop.golden, step, axis) == crop.golden
+    assert rough.any()
+    assert not (rough & inside.astype(bool))[5:-5, 5:-5].any()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_defect_that_the_golden_sample_shares_is_none(board, seed):
+    odds = dataclasses.replace(PLAIN, designed_probability=1.0, scale_min=1.0, scale_max=1.0)
+    crop = training_crop(board, 96, odds, np.random.default_rng(seed))
+    differing = (crop.part != crop.golden).sum()
+    assert differing == sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in crop.boxes)

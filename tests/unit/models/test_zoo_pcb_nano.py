@@ -29,17 +29,19 @@ def test_card_names_data_terms_and_figures(zoo_package):
 
 
 def test_part_equal_to_its_golden_sample_is_silent(zoo_package):
-    board = np.zeros((640, 640), np.uint8)
-    board[:, 100:130] = board[300:330, :] = 255
+    board = np.full((640, 640), 255, np.uint8)
+    board[:, 100:130] = board[300:330, :] = 0
     assert _find(zoo_package, board, board) == []
 
 
 def test_broken_trace_is_found(zoo_package):
-    golden = np.zeros((640, 640), np.uint8)
-    golden[:, 100:116] = golden[:, 140:156] = golden[:, 180:196] = 255
+    golden = np.full((640, 640), 255, np.uint8)
+    golden[:, 100:116] = golden[:, 140:156] = golden[:, 180:196] = 0
     part = golden.copy()
-    part[310:324, 138:158] = 0
-    x, y, width, height = _find(zoo_package, part, golden)[0].box_px
+    part[310:324, 138:158] = 255
+    found = _find(zoo_package, part, golden)[0]
+    x, y, width, height = found.box_px
+    assert found.label == "open"
     assert x < 148 < x + width
     assert y < 317 < y + height
 

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from gpiozero.pins.mock import MockFactory
+from gpiozero.pins.mock import MockFactory, MockPin
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,6 +150,27 @@ def test_counting_goes_on_after_a_lost_edge(deaf):
     assert (deaf.encoder.read(0).count, deaf.encoder.read(0).missed) == (-1, 1)
 
 
+class RestlessPin(MockPin):
+    """A pin that changes just when its edges begin to be watched, as on a belt that runs."""
+
+    def _set_when_changed(self, value):
+        super()._set_when_changed(value)
+        if value is not None:
+            self.drive_low()
+            self.drive_high()
+            self.drive_low()
+
+
+def test_encoder_that_is_opened_on_a_running_belt_starts_at_zero():
+    with MockFactory(pin_class=RestlessPin) as factory:
+        encoder = GpioEncoder(A_PIN, B_PIN, clock=VirtualClock(7), pin_factory=factory)
+        at_start = encoder.read(7)
+        factory.pin(A_PIN).drive_high()
+
+        assert at_start == BeltReading(count=0, at_ns=7, missed=0)
+        assert (abs(encoder.read(7).count), encoder.read(7).missed) == (1, 0)
+
+
 def test_closed_encoder_lets_its_pins_go_and_keeps_its_count(belt):
     encoder = belt.encoder()
     belt.turn(+5)
@@ -230,6 +251,15 @@ def test_virtual_reading_tells_when_the_count_was_reached():
     assert encoder.read(15 * MS + MS // 2) == BeltReading(count=5, at_ns=15 * MS)
 
 
+def test_virtual_reading_remembers_a_count_reached_at_the_very_stop():
+    encoder = VirtualEncoder(2.0, 500)
+    encoder.on_running(True, 0)
+    encoder.on_running(False, 5 * MS)
+    encoder.on_running(True, 100 * MS)
+
+    assert encoder.read(100 * MS) == BeltReading(count=5, at_ns=5 * MS)
+
+
 def test_virtual_reading_remembers_a_count_reached_before_a_stop():
     encoder = VirtualEncoder(2.0, 500)
     encoder.on_running(True, 0)
@@ -238,6 +268,28 @@ def test_virtual_reading_remembers_a_count_reached_before_a_stop():
 
     assert encoder.read(100 * MS) == BeltReading(count=5, at_ns=5 * MS)
     assert encoder.read(100 * MS + MS // 2) == BeltReading(count=6, at_ns=100 * MS + MS // 2)
+
+
+@given(now_ns=st.integers(0, 10**10), counts_per_mm=st.sampled_from([0.3, 3.0, 7.77]))
+def test_virtual_reading_has_the_first_nanosecond_of_its_count(now_ns, counts_per_mm):
+    def count(at_ns):
+        fresh = VirtualEncoder(counts_per_mm, 700)
+        fresh.on_running(True, 0)
+        return fresh.read(at_ns)
+
+    reading = count(now_ns)
+
+    assert count(reading.at_ns).count == reading.count
+    assert reading.count == 0 or count(reading.at_ns - 1).count == reading.count - 1
+
+
+def test_belt_travels_nothing_before_it_starts():
+    encoder = VirtualEncoder(2.0, 500)
+    encoder.on_running(True, 0)
+    encoder.on_running(False, 1 * MS - 1)
+    encoder.on_running(True, 50 * MS)
+
+    assert [encoder.read(at_ns).count for at_ns in (40 * MS, 50 * MS, 50 * MS + 1)] == [0, 0, 1]
 
 
 def test_stop_that_is_reported_late_holds_the_count_until_the_belt_has_caught_up():
@@ -249,7 +301,7 @@ def test_stop_that_is_reported_late_holds_the_count_until_the_belt_has_caught_up
     encoder.on_running(True, 20 * MS)
 
     assert (before, held) == (10, 10)
-    assert encoder.read(26 * MS).count == 10
+    assert encoder.read(26 * MS) == BeltReading(count=10, at_ns=10 * MS)
     assert encoder.read(27 * MS).count == 11
 
 

@@ -5,10 +5,23 @@ import errno
 import pytest
 from gpiozero import DigitalOutputDevice
 from gpiozero.pins.mock import MockFactory, MockPin
+from gpiozero.pins.pi import PiPin
 
-from app.clock import VirtualClock
+from app.clock import NS_PER_MS, NS_PER_S, VirtualClock
+from app.config import Line
 from app.errors import ActuationError, ConfigError, LineError
+from app.reject.gpio import open_line
 from app.reject.pins import DrivenPin, EdgePin
+from app.reject.wiring import RETRY_NS
+
+LINE = Line.model_validate(
+    {
+        "schema": 1,
+        "encoder": {"a": 5, "b": 6},
+        "trigger": {"sensor": {"pin": 12}},
+        "gate": [{"output": {"pin": 7}}],
+    }
+)
 
 
 class ShortedPin(MockPin):
@@ -16,6 +29,33 @@ class ShortedPin(MockPin):
 
     def _change_state(self, value):
         return super()._change_state(False)
+
+
+class NervousPin(MockPin):
+    """A pin that goes high and then reports that it could not."""
+
+    def _set_state(self, value):
+        super()._set_state(value)
+        if value:
+            raise OSError(errno.EIO, "Input/output error")
+
+
+class LatePin(MockPin):
+    """A pin whose edges are reported 3 ms after they happened."""
+
+    def _call_when_changed(self):
+        PiPin._call_when_changed(self, self.factory.ticks() - 0.003, self._state)
+
+
+class ClockedFactory(MockFactory):
+    """A factory whose ticks count from elsewhere than the clock, and in seconds."""
+
+    def __init__(self, clock, pin_class):
+        super().__init__(pin_class=pin_class)
+        self.clock = clock
+
+    def ticks(self):
+        return 5_000 + self.clock.now_ns() / NS_PER_S
 
 
 class BusyPin(MockPin):
@@ -51,6 +91,25 @@ def watched(factory, pin=5, *, is_pulled_up=False, claims=()):
         pin_factory=factory,
         claims=claims,
     )
+
+
+def test_edge_that_is_reported_late_has_the_time_at_which_it_happened():
+    clock = VirtualClock(10 * NS_PER_S)
+    seen = []
+    factory = ClockedFactory(clock, LatePin)
+    pin = EdgePin(
+        "part",
+        5,
+        is_pulled_up=False,
+        on_edge=lambda is_active, at_ns: seen.append((is_active, at_ns)),
+        clock=clock,
+        pin_factory=factory,
+    )
+    factory.pin(5).drive_high()
+    pin.close()
+
+    assert [is_active for is_active, _ in seen] == [True]
+    assert seen[0][1] == pytest.approx(10 * NS_PER_S - 3 * NS_PER_MS, abs=1_000)
 
 
 def test_output_that_does_not_take_its_level_is_an_actuation_error():
@@ -132,3 +191,17 @@ def test_pin_claimed_by_a_stranger_says_so():
     factory = MockFactory()
     with DigitalOutputDevice(5, pin_factory=factory), pytest.raises(ConfigError, match="by something else in this"):
         watched(factory, pin=5, claims=[("part", 5)])
+
+
+def test_gate_that_went_on_although_its_write_failed_is_switched_off_by_the_next_tick():
+    factory = MockFactory(pin_class=NervousPin)
+    line = open_line(LINE, VirtualClock(), factory)
+    with pytest.raises(ActuationError, match="Input/output error"):
+        line.set_gate("reject", True, 0)
+    is_on_after_failure = factory.pin(7).state
+    due_ns = line.next_due_ns()
+    line.tick(due_ns)
+
+    assert (is_on_after_failure, due_ns) == (True, RETRY_NS)
+    assert not factory.pin(7).state
+    line.close()

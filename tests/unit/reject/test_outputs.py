@@ -107,11 +107,11 @@ class TestPulse:
         assert pulse.tick(MAX) is None
 
     def test_command_off_after_the_maximum_is_a_fault_even_without_a_tick_between(self, pulse):
-        pulse.command(True, 0)
-        pulse.command(False, MAX + MS)
+        pulse.command(True, 30 * MS)
+        pulse.command(False, MAX + 31 * MS)
 
         assert not pulse.is_on
-        assert pulse.tick(MAX + MS).startswith("gate:reject was on for 401 ms")
+        assert pulse.tick(MAX + 31 * MS).startswith("gate:reject was on for 401 ms")
 
     def test_tick_that_comes_late_for_a_delayed_end_is_a_fault_when_the_maximum_is_over(self, pulse):
         pulse.command(True, 0)
@@ -186,12 +186,12 @@ class TestHeld:
         assert held.tick(10**15) is None
 
     def test_without_refresh_it_goes_off_at_its_limit_and_says_so(self, held):
-        held.command(True, 5)
+        held.command(True, 5 * MS)
 
-        assert held.due_ns() == 5 + REFRESH
-        assert held.tick(5 + REFRESH - 1) is None
+        assert held.due_ns() == 5 * MS + REFRESH
+        assert held.tick(5 * MS + REFRESH - 1) is None
         assert held.is_on
-        fault = held.tick(5 + REFRESH)
+        fault = held.tick(5 * MS + REFRESH)
         assert not held.is_on
         assert fault == (
             "gate:divert was not refreshed for 100 ms, its limit is 100 ms; find what holds the station up"
@@ -219,11 +219,11 @@ class TestHeld:
         assert held.tick(REFRESH) is None
 
     def test_refresh_after_the_limit_is_a_fault_even_without_a_tick_between(self, held):
-        held.command(True, 0)
-        held.command(True, REFRESH + MS)
+        held.command(True, 5 * MS)
+        held.command(True, REFRESH + 6 * MS)
 
         assert held.is_on
-        assert held.tick(REFRESH + MS).startswith("gate:divert was not refreshed for 101 ms")
+        assert held.tick(REFRESH + 6 * MS).startswith("gate:divert was not refreshed for 101 ms")
 
     def test_command_off_ends_it_at_once(self, held):
         held.command(True, 0)

@@ -9,6 +9,18 @@ from app.errors import CommandRefusedError
 from app.types import EventKind
 
 
+def pair(rig: Rig, *destinations: str) -> tuple[int, int]:
+    """Two parts 95 mm apart, each judged under the camera."""
+    first = rig.part()
+    rig.move_to(first, 95)
+    second = rig.part()
+    for at, destination in zip((first, second), destinations, strict=True):
+        rig.move_to(at, 151)
+        rig.frame()
+        rig.judge(rig.exposed[-1], destination)
+    return first, second
+
+
 def pusher(**changes: object) -> Rig:
     return Rig(settings(gate__kind="pusher", **changes))
 
@@ -388,12 +400,7 @@ def test_unknown_destination_goes_to_the_default_bin() -> None:
 
 def test_good_neighbour_inside_a_dwell_is_recorded_as_collateral() -> None:
     rig = Rig(settings(gate__dwell_mm=130))
-    bad = rig.bad_part()
-    rig.move_to(bad, 95)
-    good = rig.part()
-    rig.move_to(good, 151)
-    rig.frame()
-    rig.judge(2)
+    bad, good = pair(rig, "reject", "pass")
     rig.move_to(bad, 480)
     rig.edge("chute:reject")
     rig.move_to(good, 480)
@@ -405,12 +412,7 @@ def test_good_neighbour_inside_a_dwell_is_recorded_as_collateral() -> None:
 
 def test_collateral_that_the_exit_sees_has_passed() -> None:
     rig = Rig(settings(gate__dwell_mm=130))
-    bad = rig.bad_part()
-    rig.move_to(bad, 95)
-    good = rig.part()
-    rig.move_to(good, 151)
-    rig.frame()
-    rig.judge(2)
+    bad, good = pair(rig, "reject", "pass")
     rig.move_to(bad, 480)
     rig.edge("chute:reject")
     rig.move_to(good, 600)
@@ -422,12 +424,7 @@ def test_collateral_that_the_exit_sees_has_passed() -> None:
 
 def test_overlapping_dwells_merge() -> None:
     rig = Rig(settings(gate__dwell_mm=110))
-    first = rig.bad_part()
-    rig.move_to(first, 95)
-    second = rig.part()
-    rig.move_to(second, 151)
-    rig.frame()
-    rig.judge(2, "reject")
+    first, second = pair(rig, "reject", "reject")
     rig.move_to(first, 490)
     rig.edge("chute:reject")
     rig.move_to(second, 530)
@@ -563,15 +560,7 @@ def test_missed_reject_does_not_borrow_the_proof_of_its_neighbour() -> None:
         rig.move_to(at, 484)
         rig.edge("chute:reject")
         rig.move_to(at, 700)
-    first = rig.part()
-    rig.move_to(first, 95)
-    second = rig.part()
-    rig.move_to(first, 151)
-    rig.frame()
-    rig.judge(3, "reject")
-    rig.move_to(second, 151)
-    rig.frame()
-    rig.judge(4, "reject")
+    _, second = pair(rig, "reject", "reject")
     rig.move_to(second, 484)
     rig.edge("chute:reject")
     assert [(e.part_id, e.data["outcome"]) for e in rig.of(EventKind.OUTCOME)][2:] == [(3, "LOST"), (4, "REJECTED")]

@@ -102,20 +102,29 @@ def test_asking_early_leaves_the_due_time(heartbeat):
 
 
 def test_worker_without_progress_for_the_limit_is_named(heartbeat):
-    heartbeat.stalled(0, 50 * MS)
+    heartbeat.stalled(5 * MS, 50 * MS)
     heartbeat.progress("trigger")
     heartbeat.progress("output")
-    heartbeat.should_toggle(10 * MS)
+    heartbeat.should_toggle(15 * MS)
 
-    assert heartbeat.stalled(50 * MS - 1, 50 * MS) == ()
-    assert heartbeat.stalled(50 * MS, 50 * MS) == ("verdict",)
+    assert heartbeat.stalled(55 * MS - 1, 50 * MS) == ()
+    assert heartbeat.stalled(55 * MS, 50 * MS) == ("verdict",)
+
+
+def test_progress_is_dated_when_the_heartbeat_is_asked(heartbeat):
+    heartbeat.stalled(5 * MS, 50 * MS)
+    all_progress(heartbeat)
+    heartbeat.should_toggle(15 * MS)
+
+    assert heartbeat.stalled(65 * MS - 1, 50 * MS) == ()
+    assert heartbeat.stalled(65 * MS, 50 * MS) == WORKERS
 
 
 def test_progress_ends_a_stall(heartbeat):
-    heartbeat.stalled(0, 50 * MS)
+    heartbeat.stalled(5 * MS, 50 * MS)
     heartbeat.progress("verdict")
 
-    assert heartbeat.stalled(60 * MS, 50 * MS) == ("trigger", "output")
+    assert heartbeat.stalled(65 * MS, 50 * MS) == ("trigger", "output")
 
 
 def test_nobody_is_stalled_when_first_looked_at(heartbeat):

@@ -1,0 +1,151 @@
+"""A whole line and its recipe in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.cli.cautions import Stop, start_in_words, stops_in_words, warnings_in_words
+from app.cli.journey import Claim, Moment, Slack, journey_of, pins_in_words, slack_of
+from app.config import Line
+from app.detect.detector import InputSpec
+from app.errors import ConfigError
+from app.recipe import DefaultRule, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A whole line in words.
+
+    Attributes:
+        name: The line's name and lane.
+        journey: One part's journey, in the order of the belt at full speed.
+        slack: Per gate and camera.
+        pins: Every claim.
+        start: What happens at start and after a reset.
+        stops: What latches a stop.
+        recipe: What becomes of findings, per class.
+        warnings: What works but leaves something unseen.
+    """
+
+    name: str
+    journey: tuple[Moment, ...]
+    slack: tuple[Slack, ...]
+    pins: tuple[Claim, ...]
+    start: tuple[str, ...]
+    stops: tuple[Stop, ...]
+    recipe: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def explain(line: Line, recipe: Recipe, classes: Sequence[str]) -> Explanation:
+    """Says what a line will do.
+
+    Args:
+        line: The line.
+        recipe: Its recipe.
+        classes: The classes of its model.
+    """
+    return Explanation(
+        name=f"{line.line.name}, lane {line.line.lane}",
+        journey=journey_of(line),
+        slack=slack_of(line),
+        pins=pins_in_words(line),
+        start=start_in_words(line),
+        stops=stops_in_words(line),
+        recipe=recipe_in_words(recipe, classes),
+        warnings=warnings_in_words(line),
+    )
+
+
+def check_recipe(recipe: Recipe, classes: Sequence[str], where: str) -> None:
+    """Refuses a recipe with rules for classes that the model does not know.
+
+    Args:
+        recipe: The recipe.
+        classes: The classes of the model.
+        where: The recipe's file, for the message.
+
+    Raises:
+        ConfigError: A rule is for no class of the model.
+    """
+    unknown = [label for label in recipe.classes if label not in classes]
+    if unknown:
+        raise ConfigError(
+            f"{where} has rules for {', '.join(map(repr, unknown))}, which the model does not know",
+            f"use its classes: {', '.join(classes)}",
+        )
+
+
+def check_region(recipe: Recipe, line: Line, where: str) -> None:
+    """Refuses a region that lies outside what a camera sees.
+
+    Args:
+        recipe: The recipe.
+        line: Its line.
+        where: The recipe's file, for the message.
+
+    Raises:
+        ConfigError: It does.
+    """
+    roi = recipe.roi
+    if roi is None:
+        return
+    for camera in line.cameras:
+        if roi.x_px + roi.width_px > camera.width_px or roi.y_px + roi.height_px > camera.height_px:
+            raise ConfigError(
+                f"{where}: roi ends at x={roi.x_px + roi.width_px} y={roi.y_px + roi.height_px}, outside the"
+                f" {camera.width_px} x {camera.height_px} px of camera {camera.name!r}",
+                "move or shrink the roi",
+            )
+
+
+def check_golden(recipe: Recipe, spec: InputSpec, line: Line, where: str) -> None:
+    """Refuses a recipe without a golden sample for a model that wants one.
+
+    Args:
+        recipe: The recipe.
+        spec: What the model takes.
+        line: Its line; the twin brings the golden sample of the parts that it makes.
+        where: The recipe's file, for the message.
+
+    Raises:
+        ConfigError: The model wants one and nobody gives it.
+    """
+    if spec.is_golden and not recipe.golden_sample and any(camera.driver != "twin" for camera in line.cameras):
+        raise ConfigError(
+            f"{where} names no golden_sample, and the model {line.model.package} compares each part with one",
+            "name the picture of a part without defects, or choose another model",
+        )
+
+
+def recipe_in_words(recipe: Recipe, classes: Sequence[str]) -> tuple[str, ...]:
+    """One sentence per rule, classes with the same rule together."""
+    groups: dict[str, list[str]] = {}
+    for label in classes:
+        groups.setdefault(_rule_in_words(recipe.rule(label)), []).append(label)
+    sentences = [f"{', '.join(labels)}: {text}" for text, labels in groups.items()]
+    if recipe.roi:
+        roi = recipe.roi
+        sentences.append(
+            f"only {roi.width_px} x {roi.height_px} px at x={roi.x_px} y={roi.y_px} of the picture are judged"
+        )
+    if recipe.flag_margin:
+        sentences.append(
+            f"a finding up to {recipe.flag_margin:g} below its threshold flags the part for a person to look at"
+        )
+    return tuple(sentences)
+
+
+def _rule_in_words(rule: DefaultRule) -> str:
+    if rule.policy == "ignore":
+        return "ignored"
+    limits = [f"scores of {rule.threshold:g} and more"]
+    if rule.min_width_px:
+        limits.append(f"{rule.min_width_px:g} px and wider")
+    if rule.min_height_px:
+        limits.append(f"{rule.min_height_px:g} px and taller")
+    if rule.min_area_px:
+        limits.append(f"{rule.min_area_px:g} square px and larger")
+    what = f"reject to {rule.destination!r}" if rule.policy == "reject" else "only flag the part"
+    return f"{', '.join(limits)} {what}"

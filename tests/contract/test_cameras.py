@@ -1,0 +1,226 @@
+"""What every camera does, whatever it is: the contract of the seam `Camera`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.capture.drivers import open_camera
+from app.capture.folder import FolderCamera
+from app.capture.opencv import LiveCamera
+from app.capture.video import VideoCamera
+from app.clock import NS_PER_S, SystemClock, VirtualClock
+from app.errors import CameraError, ConfigError, FrameTimeoutError
+from tests.unit.capture.recordings import HEIGHT, LEVELS, WIDTH, make_folder, make_video, settings
+from tests.unit.capture.scripted_device import GONE, ScriptedDevice
+
+
+@dataclass
+class Bench:
+    """A camera that will show the levels of LEVELS, and how to make its world go on."""
+
+    camera: Any
+    clock: Any
+    device: ScriptedDevice | None = None
+    shown: int = 0
+
+    def expose(self):
+        """Triggers, and lets a live device deliver the frame that follows."""
+        if self.device is not None:
+            self.device.wait_until_read()
+            self.clock.advance_to(self.clock.now_ns() + 1)
+        self.camera.trigger(self.clock.now_ns())
+        if self.device is not None:
+            # The frame whose reading began before the trigger does not answer it.
+            self.device.send(255)
+            self.device.wait_until_read()
+            self.clock.advance_to(self.clock.now_ns() + 2)
+            self.device.send(LEVELS[self.shown % len(LEVELS)])
+        self.shown += 1
+
+    def soon(self):
+        """A deadline that a frame on its way meets."""
+        return self.clock.now_ns() + 10 * NS_PER_S
+
+
+def folder_bench(tmp_path, size, **changed):
+    clock = VirtualClock(1000)
+    return Bench(FolderCamera(settings("folder", make_folder(tmp_path / "pictures", size), **changed), clock), clock)
+
+
+def video_bench(tmp_path, size, **changed):
+    clock = VirtualClock(1000)
+    return Bench(VideoCamera(settings("opencv", make_video(tmp_path / "a.avi", size), **changed), clock), clock)
+
+
+def live_bench(tmp_path, size, **changed):
+    clock = VirtualClock(1000)
+    bench = Bench(None, clock, None)
+
+    def open_device(_):
+        bench.device = ScriptedDevice(shape=(*size, 3))
+        bench.shown = 0
+        return bench.device
+
+    bench.camera = LiveCamera(settings("opencv", "/dev/video0", **changed), clock, open_device)
+    return bench
+
+
+BENCHES = {"folder": folder_bench, "video": video_bench, "live": live_bench}
+
+
+@pytest.fixture(params=BENCHES)
+def bench_of(request, tmp_path):
+    """Makes a bench with an open camera of the kind under test."""
+    benches = []
+
+    def make(size=(HEIGHT, WIDTH), **changed):
+        bench = BENCHES[request.param](tmp_path, size, **changed)
+        benches.append(bench)
+        bench.camera.open()
+        return bench
+
+    yield make
+    for bench in benches:
+        if bench.device is not None:
+            bench.device.send(GONE)
+        bench.camera.close()
+
+
+def level(frame):
+    """The mean grey; MJPEG is lossy."""
+    return round(float(frame.image.mean()) / 40) * 40
+
+
+def test_frame_answers_the_trigger(bench_of):
+    bench = bench_of()
+    bench.expose()
+    frame = bench.camera.grab(bench.soon())
+    assert (level(frame), frame.camera, frame.counter) == (40, "top", 1)
+    frame.release()
+
+
+def test_frames_come_in_order_and_are_counted(bench_of):
+    bench = bench_of()
+    seen = []
+    for _ in range(5):
+        bench.expose()
+        frame = bench.camera.grab(bench.soon())
+        seen.append((level(frame), frame.counter))
+    assert seen == [(40, 1), (80, 2), (120, 3), (40, 4), (80, 5)]
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(1, (HEIGHT, WIDTH)), (3, (HEIGHT, WIDTH, 3))])
+def test_frame_has_the_size_and_channels_that_are_set(bench_of, channels, shape):
+    bench = bench_of(channels=channels)
+    bench.expose()
+    image = bench.camera.grab(bench.soon()).image
+    assert (image.shape, image.dtype) == (shape, np.uint8)
+
+
+def test_frame_of_another_size_is_an_error_that_names_both(bench_of):
+    bench = bench_of(size=(20, 40))
+    bench.expose()
+    with pytest.raises(CameraError, match="40 x 20 px where width_px and height_px say 32 x 24"):
+        bench.camera.grab(bench.soon())
+
+
+def test_exposure_lies_within_the_uncertainty_and_after_the_trigger(bench_of):
+    bench = bench_of()
+    before_ns = bench.clock.now_ns()
+    bench.expose()
+    frame = bench.camera.grab(bench.soon())
+    assert before_ns <= frame.host_ns <= frame.in_memory_ns <= bench.clock.now_ns()
+    assert frame.host_ns - frame.uncertainty_ns >= before_ns
+
+
+def test_frame_keeps_its_pixels_when_the_next_one_comes(bench_of):
+    bench = bench_of()
+    bench.expose()
+    first = bench.camera.grab(bench.soon())
+    bench.expose()
+    bench.camera.grab(bench.soon())
+    assert level(first) == 40
+
+
+def test_without_a_trigger_there_is_no_frame(bench_of):
+    bench = bench_of()
+    with pytest.raises(FrameTimeoutError):
+        bench.camera.grab(bench.clock.now_ns())
+
+
+def test_each_frame_is_handed_out_once(bench_of):
+    bench = bench_of()
+    bench.expose()
+    bench.camera.grab(bench.soon())
+    with pytest.raises(FrameTimeoutError):
+        bench.camera.grab(bench.clock.now_ns() - 5)
+
+
+def test_opening_twice_changes_nothing(bench_of):
+    bench = bench_of()
+    bench.expose()
+    bench.camera.grab(bench.soon())
+    bench.camera.open()
+    bench.expose()
+    assert level(bench.camera.grab(bench.soon())) == 80
+
+
+def test_closing_twice_is_allowed_and_a_closed_camera_says_so(bench_of):
+    bench = bench_of()
+    if bench.device is not None:
+        bench.device.send(0)
+    bench.camera.close()
+    bench.camera.close()
+    with pytest.raises(CameraError, match="closed"):
+        bench.camera.trigger(bench.clock.now_ns())
+    with pytest.raises(CameraError, match="closed"):
+        bench.camera.grab(bench.soon())
+
+
+def test_reopened_camera_begins_anew(bench_of):
+    bench = bench_of()
+    bench.expose()
+    if bench.device is not None:
+        bench.device.send(GONE)
+    bench.camera.close()
+    bench.camera.open()
+    with pytest.raises(FrameTimeoutError):
+        bench.camera.grab(bench.clock.now_ns())
+    bench.expose()
+    frame = bench.camera.grab(bench.soon())
+    assert (level(frame), frame.counter) == (40, 1)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        settings("folder", "/nowhere/at/all"),
+        settings("opencv", "/nowhere/at/all.avi"),
+        settings("opencv", "/dev/video987"),
+    ],
+)
+def test_source_that_is_absent_is_an_error(wanted, capfd):
+    with pytest.raises(CameraError, match="camera 'top': "):
+        open_camera(wanted, SystemClock())
+    assert capfd.readouterr().err == ""
+
+
+def test_table_opens_a_folder(tmp_path):
+    camera = open_camera(settings("folder", make_folder(tmp_path / "pictures")), VirtualClock())
+    camera.trigger(0)
+    assert camera.grab(1).name == "0.png"
+    camera.close()
+
+
+def test_table_opens_a_video(tmp_path):
+    camera = open_camera(settings("opencv", make_video(tmp_path / "belt.avi")), VirtualClock())
+    camera.trigger(0)
+    assert camera.grab(1).name == "belt-000001"
+    camera.close()
+
+
+def test_camera_of_the_twin_is_not_in_the_table():
+    with pytest.raises(ConfigError, match="driver 'twin' is not one of folder, opencv"):
+        open_camera(settings("twin", ""), VirtualClock())
