@@ -8,13 +8,14 @@ import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from app.cli.console import out, print_json, progress
+from app.cli.options import Json, state_folder
 
 if TYPE_CHECKING:
     from app.cli.checks import Finding
@@ -29,7 +30,7 @@ STYLES = {"ok": "[green]● ok[/]", "warn": "[yellow]▲ warn[/]", "bad": "[bold
 
 def doctor(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of the table.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Look for what is wrong with this box, and say how to mend it.
 
@@ -77,7 +78,6 @@ def _probed(step: object) -> Iterator[Finding]:
 
 def _machine() -> Iterator[Finding]:
     from app.cli import checks
-    from app.cli.models import state_folder
 
     root = Path("/")
     yield checks.check_gpio(root, checks.installed_versions(["gpiod"])["gpiod"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.console import complain, out, print_json, progress
+from app.cli.options import Json, Runtime, Threads, state_folder
 from app.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,51 @@ KEPT_PX = 640
 """Longest side of a reject's picture that is kept to be shown."""
 
 
+Images = Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, and folders of pictures.")]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|DIR", help="A package of the zoo, or its folder; by default the active one, else pcb-nano."
+    ),
+]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="What counts as a defect; by default the package's threshold for all classes."),
+]
+Golden = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR|FILE",
+        help="Golden samples, each named as its picture but for the suffix; or one file for all pictures.",
+    ),
+]
+Threshold = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="One score for all classes, instead of the recipe's.")
+]
+TruthFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="COCO", help="Annotations of these pictures: counts escapes and overkill, and gives --coco its numbers."
+    ),
+]
+CocoFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write all detections in COCO result format, with file_name and category_name; verdicts go to"
+        " <stem>.verdicts.json beside it.",
+    ),
+]
+AnnotateDir = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Write each picture with boxes, classes, scores and verdict.")
+]
+SheetFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Write one picture with the first 60 rejects.")]
+ReportDir = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Write the first 60 rejects as an HTML page with pictures.")
+]
+FailOnReject = Annotated[bool, typer.Option("--fail-on-reject", help="End with code 10 when any part is rejected.")]
+
+
 @dataclass(slots=True)
 class Run:
     """What comes of a run.
@@ -46,70 +92,21 @@ class Run:
 
 
 def inspect(  # noqa: PLR0913 - an argument per option
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, and folders of pictures.")],
+    images: Images,
     *,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="NAME|DIR",
-            help="A package of the zoo, or its folder; by default the active one, else pcb-nano.",
-        ),
-    ] = None,
-    runtime: Annotated[
-        str, typer.Option("--runtime", help="onnx, openvino, or auto: OpenVINO where it is installed.")
-    ] = "auto",
-    threads: Annotated[int, typer.Option("--threads", min=1, max=64, help="Threads of one inference.")] = 2,
-    recipe: Annotated[
-        Path | None,
-        typer.Option(
-            "--recipe", metavar="FILE", help="What counts as a defect; by default the package's threshold for all."
-        ),
-    ] = None,
-    golden: Annotated[
-        Path | None,
-        typer.Option(
-            "--golden",
-            metavar="DIR|FILE",
-            help="Golden samples, each named as its picture but for the suffix; or one file for all pictures.",
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", min=0.0, max=1.0, help="One score for all classes, instead of the recipe's."),
-    ] = None,
-    truth: Annotated[
-        Path | None,
-        typer.Option(
-            "--truth",
-            metavar="COCO",
-            help="Annotations of these pictures: counts escapes and overkill, and numbers --coco as they do.",
-        ),
-    ] = None,
-    coco: Annotated[
-        Path | None,
-        typer.Option(
-            "--coco",
-            metavar="FILE",
-            help="Write all detections in COCO result format, with file_name and category_name; verdicts go to"
-            " <stem>.verdicts.json beside it.",
-        ),
-    ] = None,
-    annotate: Annotated[
-        Path | None,
-        typer.Option("--annotate", metavar="DIR", help="Write each picture with boxes, classes, scores and verdict."),
-    ] = None,
-    sheet: Annotated[
-        Path | None, typer.Option("--sheet", metavar="FILE", help="Write one picture with the first 60 rejects.")
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="DIR", help="Write the first 60 rejects as an HTML page with pictures."),
-    ] = None,
-    fail_on_reject: Annotated[
-        bool, typer.Option("--fail-on-reject", help="End with exit code 10 when any part is rejected.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of the table.")] = False,
+    model: Model = None,
+    runtime: Runtime = "auto",
+    threads: Threads = 2,
+    recipe: RecipeFile = None,
+    golden: Golden = None,
+    threshold: Threshold = None,
+    truth: TruthFile = None,
+    coco: CocoFile = None,
+    annotate: AnnotateDir = None,
+    sheet: SheetFile = None,
+    report: ReportDir = None,
+    fail_on_reject: FailOnReject = False,
+    as_json: Json = False,
 ) -> None:
     """Judge pictures as the station would, and say why.
 
@@ -144,7 +141,6 @@ def inspect(  # noqa: PLR0913 - an argument per option
 
 
 def _active_model() -> str:
-    from app.cli.models import state_folder
     from app.config import ModelSettings
     from app.detect.zoo import active_package
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.cli.console import out, print_json
+from app.cli.options import Json
 
 if TYPE_CHECKING:
     from app.cli.explain import Explanation
@@ -32,7 +33,7 @@ def check(
         Path | None, typer.Argument(metavar="[FILE]", help="The line.toml to check; by default the twin's own.")
     ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say in words what a line.toml will do, and refuse what cannot work.
 

@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415 - a command imports the rooms it needs when it runs
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.cli.console import out, print_json, progress
+from app.cli.options import Json, Runtime, StateDir, Threads, state_folder
 from app.errors import PackageError
 
 if TYPE_CHECKING:
@@ -20,23 +20,7 @@ if TYPE_CHECKING:
     from app.detect.proof import ProofReport
     from app.detect.zoo import ZooEntry
 
-STATE_VARIABLE = "TAKT_STATE"
-SYSTEM_STATE = Path("/var/lib/takt")
-
 group = typer.Typer(help="Model packages: train and evaluate them, prove and activate them.")
-
-StateDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--state",
-        envvar=STATE_VARIABLE,
-        metavar="DIR",
-        help="Folder of this station's state; by default /var/lib/takt where it exists, else ~/.local/state/takt.",
-    ),
-]
-Runtime = Annotated[str, typer.Option("--runtime", help="onnx, openvino, or auto: OpenVINO where it is installed.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, max=64, help="Threads of one inference.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +38,6 @@ class Listed:
     is_active: bool
     proof: bool | None
     problem: str
-
-
-def state_folder(named: Path | None) -> Path:
-    """Where this station keeps its state: the folder named, else `$TAKT_STATE`, the system's or the user's."""
-    named = named or Path(os.environ.get(STATE_VARIABLE, ""))
-    if named != Path():
-        return named
-    if SYSTEM_STATE.is_dir():
-        return SYSTEM_STATE
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "takt"
 
 
 @group.command("list")

@@ -33,7 +33,14 @@ class Terminal:
         command = [sys.executable, "-m", "app.cli", *map(str, words)]
         env = {**os.environ, **self.env, "PYTHONPATH": str(ROOT)}
         return subprocess.run(
-            command, env=env, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL, **options
+            command,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            **options,
         )
 
 

@@ -143,8 +143,8 @@ def test_a_process_that_fails_says_one_sentence_and_nothing_on_stdout(takt):
 def test_a_reader_that_goes_away_is_no_error(takt):
     read_end, write_end = os.pipe()
     os.close(read_end)
-    command = [sys.executable, "-m", "app.cli", "line", "check", "--json"]
-    env = {**os.environ, **takt.env, "PYTHONPATH": str(ROOT), "TAKT_ZOO": ""}
+    command = [sys.executable, "-m", "app.cli", "models", "list", "--json"]
+    env = {**os.environ, **takt.env, "PYTHONPATH": str(ROOT)}
 
     done = subprocess.run(command, env=env, stdout=write_end, stderr=subprocess.PIPE, timeout=120, check=False)
     os.close(write_end)
@@ -157,7 +157,11 @@ def test_help_loads_no_camera_and_no_runtime(takt):
     code = "import sys, app.cli; print([each for each in ('cv2', 'onnxruntime', 'openvino', 'torch') if each in sys.modules])"
 
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.stdout == "[]\n"
