@@ -7,14 +7,15 @@ Positions are millimetres of belt downstream of the part sensor.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.toml import read_toml, validated
 
-PinName = Union[Annotated[int, Field(ge=0, le=999)], Annotated[str, Field(min_length=1, max_length=40)]]
+PinName = Annotated[int, Field(ge=0, le=999)] | Annotated[str, Field(min_length=1, max_length=40)]
 Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
+LEAST_COUNTS = 8
 PULSE_KINDS = ("pusher", "air")
 
 
@@ -304,6 +305,12 @@ def _wrong_sources(line: Line) -> list[str]:
         problems.append("trigger.source = sensor needs trigger.sensor with its pin")
     if line.trigger.source == "software" and line.trigger.every_mm is None:
         problems.append("trigger.source = software needs trigger.every_mm")
+    if line.trigger.every_mm is not None and line.trigger.every_mm < line.part.min_pitch_mm:
+        problems.append("trigger.every_mm is below part.min_pitch_mm: every part would touch the one before")
+    if line.encoder.counts_per_mm * line.part.length_mm < LEAST_COUNTS:
+        problems.append(
+            f"encoder.counts_per_mm gives fewer than {LEAST_COUNTS} counts per part: too coarse to reject by"
+        )
     for kind, names in (
         ("gate.destination", [g.destination for g in line.gates]),
         ("camera.name", [c.name for c in line.cameras]),
@@ -336,8 +343,8 @@ def _wrong_geometry(line: Line) -> list[str]:
     end_mm = last.position_mm + max(last.offset_mm + last.dwell_mm, line.part.length_mm)
     if line.exit and line.exit.position_mm - line.exit.tolerance_mm < end_mm:
         problems.append(
-            f"exit.position_mm less its tolerance must be at least {end_mm:g}, past the last gate's dwell and the part's"
-            f" length; it is {line.exit.position_mm - line.exit.tolerance_mm:g}"
+            f"exit.position_mm less its tolerance must be at least {end_mm:g}, past the last gate's dwell and the"
+            f" part's length; it is {line.exit.position_mm - line.exit.tolerance_mm:g}"
         )
     problems += [
         f"gate {g.destination!r}: chute.from_mm must be below chute.to_mm"
@@ -371,8 +378,8 @@ def _late_verdicts(line: Line) -> list[str]:
         pitch_ms = 1000 * line.part.min_pitch_mm / line.belt.v_max_mm_s
         if camera.binding == "one_outstanding" and camera.exposure_ms + camera.transfer_ms >= pitch_ms:
             problems.append(
-                f"camera {camera.name!r}: binding one_outstanding needs exposure_ms + transfer_ms below {pitch_ms:.1f} ms,"
-                " the time between two parts at part.min_pitch_mm and belt.v_max_mm_s; use counter, or space the parts"
+                f"camera {camera.name!r}: binding one_outstanding needs exposure_ms + transfer_ms below {pitch_ms:.1f}"
+                " ms, the time between two parts at part.min_pitch_mm and belt.v_max_mm_s; use counter, or space them"
             )
     return problems
 
@@ -383,8 +390,9 @@ def _wrong_pulses(line: Line) -> list[str]:
         longest_ms = max(1000 * gate.dwell_mm / line.belt.v_min_mm_s, gate.min_on_ms)
         if gate.is_pulse and longest_ms > gate.max_on_ms:
             problems.append(
-                f"gate {gate.destination!r}: a dwell of {gate.dwell_mm:g} mm lasts {longest_ms:.0f} ms at belt.v_min_mm_s, longer"
-                f" than max_on_ms = {gate.max_on_ms:g}, which the coil allows; shorten dwell_mm or raise belt.v_min_mm_s"
+                f"gate {gate.destination!r}: a dwell of {gate.dwell_mm:g} mm lasts {longest_ms:.0f} ms at"
+                f" belt.v_min_mm_s, longer than max_on_ms = {gate.max_on_ms:g}, which the coil allows; shorten dwell_mm"
+                " or raise belt.v_min_mm_s"
             )
     return problems
 

@@ -14,7 +14,7 @@ from app.clock import Clock, SystemClock, VirtualClock
 from app.config import Line, ModelSettings, load_line
 from app.detect.detector import Detector
 from app.detect.failover import Failover
-from app.detect.golden import GoldenSamples, Goldens, OneGolden
+from app.detect.golden import Goldens, GoldenSamples, OneGolden
 from app.detect.inspection import Inspector
 from app.detect.package import Package
 from app.detect.proof import prove
@@ -53,6 +53,10 @@ class Setup:
     def with_line(self, line: Line) -> Setup:
         """The same with other line settings."""
         return replace(self, line=line)
+
+    def with_threshold(self, threshold: float) -> Setup:
+        """The same with the model's own threshold where the recipe names none."""
+        return replace(self, recipe=self.recipe.settled(threshold))
 
 
 def twin_line() -> Path:
@@ -95,8 +99,8 @@ def open_proven(package: Package, runtime: str, threads: int) -> Detector:
     return detector
 
 
-def open_model(model: ModelSettings) -> Detector:
-    """The detector that a line names, with its standby where it names one.
+def open_model(model: ModelSettings) -> tuple[Detector, Package]:
+    """The detector that a line names, with its standby where it names one, and its package.
 
     Raises:
         PackageError: The package is broken or its golden frames do not reproduce.
@@ -105,8 +109,8 @@ def open_model(model: ModelSettings) -> Detector:
     package = find_package(model.package, zoo_folder())
     first = open_proven(package, model.runtime, model.threads)
     if model.standby in ("none", first.runtime):
-        return first
-    return Failover(first, open_proven(package, model.standby, model.threads))
+        return first, package
+    return Failover(first, open_proven(package, model.standby, model.threads)), package
 
 
 def goldens_of(setup: Setup) -> Goldens | None:
@@ -150,7 +154,9 @@ def build_station(
     )
 
 
-def build_rehearsal(setup: Setup, parts: PartSource, detector: Detector, goldens: Goldens | None, scenario: Scenario, seed: int) -> tuple[Rehearsal, Notebook]:
+def build_rehearsal(
+    setup: Setup, parts: PartSource, detector: Detector, goldens: Goldens | None, scenario: Scenario, seed: int
+) -> tuple[Rehearsal, Notebook]:
     """Puts the real station on the twin, in virtual time.
 
     Raises:
@@ -179,7 +185,9 @@ def rendered_parts(seed: int, count: int) -> tuple[PartSource, Goldens]:
     return parts, OneGolden(parts.design.golden)
 
 
-def picture_parts(folder: Path, truth: Path | None, good_from: Path | None, count: int | None, seed: int) -> tuple[PartSource, Goldens | None]:
+def picture_parts(
+    folder: Path, truth: Path | None, good_from: Path | None, count: int | None, seed: int
+) -> tuple[PartSource, Goldens | None]:
     """Pictures from disk, and their golden samples by file name where there are any.
 
     Raises:

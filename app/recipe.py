@@ -60,6 +60,16 @@ class Recipe(Settings):
     default: DefaultRule = DefaultRule()
     classes: dict[str, ClassRule] = Field(default_factory=dict)
 
+    def settled(self, threshold: float) -> Recipe:
+        """The same with the model's own threshold where `[default]` names none.
+
+        Args:
+            threshold: What the model's package says.
+        """
+        if "threshold" in self.default.model_fields_set:
+            return self
+        return self.model_copy(update={"default": self.default.model_copy(update={"threshold": threshold})})
+
     def rule(self, label: str) -> DefaultRule:
         """The rule for a class, with the gaps filled from `[default]`."""
         own = self.classes.get(label)

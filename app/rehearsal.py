@@ -103,7 +103,7 @@ class Rehearsal:
         self._stopped_ns: int | None = None
         self._visits = 0
 
-    def run(self, limit_s: float, on_progress: Callable[[Status], None] = lambda status: None) -> None:
+    def run(self, limit_s: float, on_progress: Callable[[Status], None]) -> None:
         """Runs until every part has left the belt.
 
         Args:

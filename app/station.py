@@ -105,7 +105,9 @@ class Station:
         self._budget_ns = round(line.model.verdict_ms * NS_PER_MS)
         toggle_ms = line.permit.toggle_ms if line.permit else IDLE_NS / NS_PER_MS
         self._heartbeat = Heartbeat(WORKERS, round(toggle_ms * NS_PER_MS))
-        self._software = SoftwareTrigger(line.trigger.every_mm * line.encoder.counts_per_mm) if line.trigger.every_mm else None
+        self._software = (
+            SoftwareTrigger(line.trigger.every_mm * line.encoder.counts_per_mm) if line.trigger.every_mm else None
+        )
         self._found: dict[int, list[Detection]] = {}
         self._rejecting = {gate.destination: False for gate in line.gates}
         self._is_permitted = False
@@ -175,7 +177,10 @@ class Station:
         for text in self._io.tick(now_ns):
             self._tracker.fault(text)
         self._finish(now_ns)
-        if any([self._serve(name, camera) for name, camera in self._cameras.items()]):
+        has_judged = False
+        for name, camera in self._cameras.items():
+            has_judged |= self._serve(name, camera)
+        if has_judged:
             self._finish(now_ns)
         self._heartbeat.progress("verdict")
         if self._heartbeat.should_toggle(now_ns):
@@ -184,7 +189,12 @@ class Station:
     def next_wake_ns(self) -> int:
         """When `step` is next needed, if no edge and no frame comes first."""
         now_ns = self._clock.now_ns()
-        due = [now_ns + IDLE_NS, self._tracker.next_wake_ns(now_ns), self._io.next_due_ns(), self._heartbeat.next_due_ns()]
+        due = [
+            now_ns + IDLE_NS,
+            self._tracker.next_wake_ns(now_ns),
+            self._io.next_due_ns(),
+            self._heartbeat.next_due_ns(),
+        ]
         return max(now_ns, min(each for each in due if each is not None))
 
     def close(self) -> None:
@@ -314,4 +324,3 @@ class Station:
         for gate in self._line.gates:
             if not gate.is_pulse:
                 self._move(gate.destination, now_ns)
-

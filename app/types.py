@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +17,9 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 """uint8, (height, width) for mono or (height, width, 3) in BGR."""
 
-Scalar = Union[str, int, float, bool, None]
+Scalar = str | int | float | bool | None
 
-PASS = "pass"
+PASS = "pass"  # noqa: S105 - a destination
 """The destination of a good part: it stays on the belt."""
 
 

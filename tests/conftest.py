@@ -18,17 +18,18 @@ _UNREGISTERED = pytest.StashKey[list]()
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="run soaks and property tests at their full length")
+    parser.addoption("--examples", type=int, help="examples of each property test, the same ones every time")
 
 
 def pytest_configure(config):
     config.stash[_LEFT_OUT] = Counter()
     config.stash[_UNREGISTERED] = []
-    is_long = config.getoption("--long")
+    named = config.getoption("--examples")
     settings.register_profile(
         "takt",
-        max_examples=LONG_EXAMPLES if is_long else SHORT_EXAMPLES,
+        max_examples=named or (LONG_EXAMPLES if config.getoption("--long") else SHORT_EXAMPLES),
         deadline=None,  # no test of ours asserts on time, and the machine may be busy
-        derandomize=bool(os.environ.get("CI")),
+        derandomize=bool(named or os.environ.get("CI")),
         suppress_health_check=[HealthCheck.too_slow],
         print_blob=True,
     )

@@ -216,7 +216,8 @@ def _keep(run: Run, judged: Judged, outputs: Outputs) -> None:
     from app.clock import NS_PER_MS
 
     if judged.error:
-        complain(judged.error)
+        where = "" if str(judged.path) in judged.error.what else f"{judged.path}: "
+        complain(f"{where}{judged.error}")
     if judged.times:
         run.latency.note("total", round(judged.times.total * NS_PER_MS))
     if judged.image is not None and judged.path in outputs.annotated:

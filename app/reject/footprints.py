@@ -46,5 +46,7 @@ class Footprints:
         Forwards again the leading edge comes a second time; backwards it is the trailing edge that covers the sensor.
         """
         return any(
-            abs(count - edge) <= self._slack and self._belt.has_gone_back_over(edge) for mark in self._marks for edge in mark
+            abs(count - edge) <= self._slack and self._belt.has_gone_back_over(edge)
+            for mark in self._marks
+            for edge in mark
         )

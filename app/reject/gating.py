@@ -128,7 +128,9 @@ class Gating:
             track.is_spent = True
             track.route, track.reason = gate.destination, Reason.GATE_SUSPECT
         names = ", ".join(str(track.part_id) for track in inside)
-        text = f"gate {gate.destination} reached its maximum on-time of {gate.settings.max_on_ms:g} ms; suspect: part {names}"
+        text = (
+            f"gate {gate.destination} was on for its maximum of {gate.settings.max_on_ms:g} ms; suspect: part {names}"
+        )
         self._book.latch(StopCause.GATE_TIMEOUT, text, inside[0].part_id if inside else None)
 
     def _move(self, gate: Gate, kind: EventKind) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 from app.types import Exposure
 
@@ -31,4 +30,4 @@ class Permit:
     is_given: bool
 
 
-Command = Union[Expose, MoveGate, Permit]
+Command = Expose | MoveGate | Permit

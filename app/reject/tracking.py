@@ -1,7 +1,7 @@
 """How a part is followed from the trigger to its outcome: the pure state machine of REJECT_TRACKING.
 
-No I/O, no threads, no clock of its own. It is fed belt readings, sensor edges, frames, verdicts and ticks, each with its
-time, and answers with commands and ledger events, which `take_commands` and `take_events` hand over.
+No I/O, no threads, no clock of its own. It is fed belt readings, sensor edges, frames, verdicts and ticks, each with
+its time, and answers with commands and ledger events, which `take_commands` and `take_events` hand over.
 """
 
 from __future__ import annotations

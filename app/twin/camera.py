@@ -44,6 +44,7 @@ class TwinCamera:
         self._counter = 0
         self._ready: deque[Frame] = deque()
         self._last: Frame | None = None
+        self._session = 0
 
     def open(self) -> None:
         """Makes the camera ready; opening an open camera does nothing."""
@@ -82,7 +83,8 @@ class TwinCamera:
             frames.append(frame)
         elif kind is FaultKind.FRAME_STALE:
             frames = [last] if last is not None else []
-        self._machine.at(ready_ns, lambda _: self._ready.extend(frames))
+        session = self._session
+        self._machine.at(ready_ns, lambda _: self._arrive(frames, session))
 
     def grab(self, deadline_ns: int) -> Frame:  # noqa: ARG002 - virtual time does not pass while somebody waits
         """The next frame that is ready. It never waits: in virtual time nothing would come.
@@ -101,7 +103,13 @@ class TwinCamera:
     def close(self) -> None:
         """Lets the camera go, and with it every frame that was not grabbed. Idempotent."""
         self._is_open = False
+        self._session += 1
         self._ready.clear()
+
+    def _arrive(self, frames: list[Frame], session: int) -> None:
+        # A camera that was closed in between has forgotten what it exposed.
+        if session == self._session:
+            self._ready.extend(frames)
 
     @cached_property
     def _belt(self) -> Image:

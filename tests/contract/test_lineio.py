@@ -1,7 +1,9 @@
 """What every `LineIO` does with its outputs, its claims and its end, on every board there is."""
 
+import warnings
+
 import pytest
-from gpiozero import Device, DigitalOutputDevice
+from gpiozero import BadPinFactory, Device, DigitalOutputDevice, PinFactoryFallback
 
 from app.clock import VirtualClock
 from app.errors import ActuationError, ConfigError, LineError
@@ -383,3 +385,27 @@ def test_machine_without_a_way_to_its_pins_says_what_to_install(bench, monkeypat
 
     with pytest.raises(LineError, match=r"gpiozero finds no way to the pins .*nonesuch.*; install the library"):
         open_line(make_line(), bench.clock)
+
+
+def test_libraries_that_were_tried_in_vain_are_named(bench, monkeypatch):
+    def only_warn():
+        warnings.warn("Falling back from lgpio: no such module", PinFactoryFallback, stacklevel=1)
+        raise BadPinFactory("Unable to load any default pin factory!")
+
+    monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.setattr(Device, "_default_pin_factory", only_warn)
+
+    with pytest.raises(LineError, match=r"the pins of this machine \(Falling back from lgpio: no such module\);"):
+        open_line(make_line(), bench.clock)
+
+
+def test_library_that_is_only_a_fallback_is_warned_of(bench, monkeypatch):
+    def fall_back():
+        warnings.warn("Falling back from lgpio: no such module", PinFactoryFallback, stacklevel=1)
+        return bench.board.factory
+
+    monkeypatch.setattr(Device, "pin_factory", None)
+    monkeypatch.setattr(Device, "_default_pin_factory", fall_back)
+
+    with pytest.warns(PinFactoryFallback, match="Falling back from lgpio"):
+        bench.line = open_line(make_line(), bench.clock)

@@ -162,11 +162,27 @@ def test_virtual_encoder_is_fed_by_the_running_input_at_its_first_contact(bench)
     line = bench.open(**VIRTUAL)
     bench.drive(RUNNING, True, 10 * MS)
     bench.drive(PART, True, 110 * MS)
+    bench.drive(PART, False, 150 * MS)
     bench.drive(RUNNING, False, 210 * MS)
 
     assert line.encoder.read(bench.at(900 * MS)).count == 200
     assert list(line.edges()) == [
         Edge("running", True, 10 * MS, 0),
         Edge("part", True, 110 * MS, 100),
+        Edge("part", False, 150 * MS, 140),
         Edge("running", False, 210 * MS, 200),
     ]
+
+
+def test_virtual_encoder_counts_on_a_belt_that_runs_when_the_line_is_opened(bench):
+    bench.drive(RUNNING, True, 5 * MS)
+    line = bench.open(**VIRTUAL)
+
+    assert line.encoder.read(bench.at(105 * MS)).count == 100
+
+
+def test_virtual_encoder_leaves_the_pins_of_a_real_one_alone(bench):
+    line = bench.open(**{**VIRTUAL, "encoder": {**VIRTUAL["encoder"], "a": A, "b": B}})
+    bench.drive(A, True, 1 * MS)
+
+    assert line.encoder.read(1 * MS).count == 0

@@ -76,7 +76,9 @@ class Log(Notebook):
 class Run:
     """One scenario from start to end, watched at the pins."""
 
-    def __init__(self, line: Line, scenario: Scenario, is_bad: tuple[bool, ...], seed: int = 0, fails_every: int = 0) -> None:
+    def __init__(
+        self, line: Line, scenario: Scenario, is_bad: tuple[bool, ...], seed: int = 0, fails_every: int = 0
+    ) -> None:
         self.line = line
         self.clock = VirtualClock()
         self.factory = TwinFactory(self.clock)
@@ -105,7 +107,7 @@ class Run:
         self.rehearsal = Rehearsal(self.station, self.machine, self.clock, self.log)
         self.was_always_balanced = True
 
-    def __enter__(self) -> Run:
+    def __enter__(self):
         seconds = 60 + 5 * len(self.machine.bodies)
         self.rehearsal.run(seconds, lambda status: self._check(status.tally.is_balanced))
         return self
@@ -145,7 +147,9 @@ class Run:
         """Bad parts in the good bin although no stop was latched from when they passed the part sensor on."""
         stopped_ns = [event.at_ns for event in self.of(EventKind.LATCHED)]
         told = []
-        trigger_ns = {int(event.data["trigger_count"]): int(event.data["trigger_ns"]) for event in self.of(EventKind.TRIGGER)}
+        trigger_ns = {
+            int(event.data["trigger_count"]): int(event.data["trigger_ns"]) for event in self.of(EventKind.TRIGGER)
+        }
         for part in self.machine.truth().parts:
             if part.is_bad and part.place == "good bin":
                 since_ns = trigger_ns.get(part.trigger_count, 0) if part.trigger_count is not None else 0

@@ -121,10 +121,15 @@ def test_a_terminal_cannot_be_written_to_by_a_file_name(takt, tmp_path):
     assert "\\x1b[31mred" in only_sentence(result.stderr)
 
 
-def test_no_color_leaves_no_escape_codes(takt, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")
+def test_colour_is_shown_to_a_terminal_and_no_color_takes_it_away(takt):
+    takt.run("models", "activate", "plain")
+    takt.env |= {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    grey = takt.run("models", "list").stdout
+    takt.env |= {"NO_COLOR": ""}
+    coloured = takt.run("models", "list").stdout
 
-    assert "\x1b[31" not in takt.run("line", "check").stdout
+    assert "\x1b[32m" in coloured
+    assert "\x1b[32m" not in grey
 
 
 def test_the_module_runs_as_a_process(takt):
@@ -154,7 +159,7 @@ def test_a_reader_that_goes_away_is_no_error(takt):
 
 
 def test_help_loads_no_camera_and_no_runtime(takt):
-    code = "import sys, app.cli; print([each for each in ('cv2', 'onnxruntime', 'openvino', 'torch') if each in sys.modules])"
+    code = "import sys, app.cli; print({'cv2', 'onnxruntime', 'openvino', 'torch'} & set(sys.modules))"
 
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -164,7 +169,7 @@ def test_help_loads_no_camera_and_no_runtime(takt):
         check=False,
     )
 
-    assert done.stdout == "[]\n"
+    assert done.stdout == "set()\n"
 
 
 def test_completion_knows_the_commands(takt):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from app.clock import NS_PER_MS, NS_PER_S
 from app.config import Line
 from app.reject.lineio import BeltReading, Edge
 from app.reject.signals import Command, Expose, MoveGate, Permit
 from app.reject.tracking import Tracker
 from app.types import PASS, Detection, EventKind, Finding, Frame, LedgerEvent, Reason, Verdict
-
-import numpy as np
 
 PER_MM = 2
 PICTURE = np.zeros((4, 4), np.uint8)

@@ -656,7 +656,11 @@ def test_part_counts_for_the_lot_of_its_trigger() -> None:
 
 def test_running_lot_cannot_be_closed_nor_opened_twice() -> None:
     rig = Rig()
-    for call in (lambda: rig.tracker.close_lot("L1"), lambda: rig.tracker.open_lot("L1"), lambda: rig.tracker.open_lot(" ")):
+    for call in (
+        lambda: rig.tracker.close_lot("L1"),
+        lambda: rig.tracker.open_lot("L1"),
+        lambda: rig.tracker.open_lot(" "),
+    ):
         with pytest.raises(CommandRefusedError):
             call()
 
@@ -704,7 +708,11 @@ def test_reject_rate_over_the_window_stops_the_line() -> None:
 
 @pytest.mark.parametrize(
     ("name", "cause", "where"),
-    [("bin_full:reject", "BIN_FULL", "gate__bin_full"), ("bin_open:reject", "BIN_OPEN", "gate__bin_open"), ("air_low", "AIR_LOW", "stops__air_low")],
+    [
+        ("bin_full:reject", "BIN_FULL", "gate__bin_full"),
+        ("bin_open:reject", "BIN_OPEN", "gate__bin_open"),
+        ("air_low", "AIR_LOW", "stops__air_low"),
+    ],
 )
 def test_bin_and_air_stop_the_line_until_they_are_put_right(name: str, cause: str, where: str) -> None:
     rig = Rig(settings(**{where: {"pin": 9}}))

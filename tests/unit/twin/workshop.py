@@ -88,9 +88,15 @@ class Workshop:
     def output(self, pin):
         return DigitalOutputDevice(pin, pin_factory=self.factory)
 
+    def run_one_event(self):
+        due_ns = self.machine.next_event_ns()
+        assert due_ns < NEVER_NS, "the machine stands for ever"
+        self.clock.advance_to(due_ns)
+        self.machine.step()
+
     def run_to_mm(self, belt_mm):
         while self.machine.belt_mm < belt_mm:
-            self._go()
+            self.run_one_event()
 
     def run_to_ms(self, at_ms):
         while not self._advance(round(at_ms * NS_PER_MS)):
@@ -98,7 +104,7 @@ class Workshop:
 
     def run_to_end(self):
         while not self.machine.is_done:
-            self._go()
+            self.run_one_event()
 
     def times(self, name, *, is_active=True):
         """Belt positions at which an input took a state."""
@@ -106,12 +112,6 @@ class Workshop:
 
     def place(self, index):
         return next(body.place for body in self.machine.bodies if body.index == index)
-
-    def _go(self):
-        due_ns = self.machine.next_event_ns()
-        assert due_ns < NEVER_NS, "the machine stands for ever"
-        self.clock.advance_to(due_ns)
-        self.machine.step()
 
     def _advance(self, until_ns):
         due_ns = min(self.machine.next_event_ns(), until_ns)
