@@ -16,6 +16,9 @@ from app.toml import read_toml, validated
 PinName = Annotated[int, Field(ge=0, le=999)] | Annotated[str, Field(min_length=1, max_length=40)]
 Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
 LEAST_COUNTS = 8
+IDLE_MS = 20.0
+"""The station looks at everything at least so often: held outputs without a permit relay are refreshed at this pace."""
+
 PULSE_KINDS = ("pusher", "air")
 
 
@@ -398,6 +401,15 @@ def _wrong_pulses(line: Line) -> list[str]:
 
 
 def _wrong_permit(line: Line) -> list[str]:
+    problems = []
     if line.permit and line.permit.hold_ms < 2 * line.permit.toggle_ms:
-        return ["permit.hold_ms must be at least twice permit.toggle_ms, or the relay drops between two toggles"]
-    return []
+        problems.append(
+            "permit.hold_ms must be at least twice permit.toggle_ms, or the relay drops between two toggles"
+        )
+    round_ms = line.permit.toggle_ms if line.permit else IDLE_MS
+    problems += [
+        f"gate {g.destination!r}: refresh_ms must be at least {2 * round_ms:g}, twice the time between two refreshes"
+        for g in line.gates
+        if not g.is_pulse and g.refresh_ms < 2 * round_ms
+    ]
+    return problems

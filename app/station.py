@@ -13,7 +13,7 @@ from typing import Protocol
 from app.capture.camera import Camera
 from app.capture.trigger import SoftwareTrigger
 from app.clock import NS_PER_MS, Clock
-from app.config import Line, inputs_of
+from app.config import IDLE_MS, Line, inputs_of
 from app.decide import decide, reject
 from app.detect.detector import Result
 from app.errors import ActuationError, CameraError, DataError, DetectorError, FrameTimeoutError
@@ -31,7 +31,7 @@ STAGES = ("pre", "infer", "decode", "decide", "command", "frame_to_verdict")
 """What the ledger of latencies measures. `frame_to_verdict` runs from the frame in memory to the tracker's answer."""
 
 WORKERS = ("trigger", "verdict", "output")
-IDLE_NS = 20 * NS_PER_MS
+IDLE_NS = round(IDLE_MS * NS_PER_MS)
 """Longest sleep: the belt may start at any time without an edge that says so."""
 
 
@@ -103,7 +103,7 @@ class Station:
         self._recorder = recorder
         self._tracker = tracker
         self._budget_ns = round(line.model.verdict_ms * NS_PER_MS)
-        toggle_ms = line.permit.toggle_ms if line.permit else IDLE_NS / NS_PER_MS
+        toggle_ms = line.permit.toggle_ms if line.permit else IDLE_MS
         self._heartbeat = Heartbeat(WORKERS, round(toggle_ms * NS_PER_MS))
         self._software = (
             SoftwareTrigger(line.trigger.every_mm * line.encoder.counts_per_mm) if line.trigger.every_mm else None
@@ -238,7 +238,14 @@ class Station:
         elif isinstance(command, Permit):
             self._is_permitted = command.is_given
             if not command.is_given:
-                self._io.drop_permit()
+                self._drop_permit()
+
+    def _drop_permit(self) -> None:
+        try:
+            self._io.drop_permit()
+        except ActuationError as error:
+            # The toggles end here all the same, so the relay drops by itself within its hold time.
+            self._tracker.fault(str(error))
 
     def _move(self, destination: str, now_ns: int) -> None:
         try:

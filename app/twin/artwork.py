@@ -75,7 +75,7 @@ class Layout:
             self._bus()
         for _ in range(6):
             self._footprint()
-        for _ in range(26):
+        for _ in range(60):
             self._via()
         self._random.shuffle(self._terminals)
         for terminal in self._terminals:
@@ -144,10 +144,11 @@ class Layout:
             self._terminals.append(node)
 
     def _via(self) -> None:
-        node = (self._random.randrange(_NODES), self._random.randrange(_NODES))
-        if self._claim([node]) is None:
+        node = (self._random.randrange(1, _NODES - 1), self._random.randrange(1, _NODES - 1))
+        around = [(node[0] + dx, node[1] + dy) for dx, dy in _STEPS]
+        if any(other in self._owner for other in around) or self._claim([node]) is None:
             return
-        cv2.circle(self.artwork.copper, _centre(node), self._random.choice((10, 12)), 1, cv2.FILLED)
+        cv2.circle(self.artwork.copper, _centre(node), self._random.choice((14, 15)), 1, cv2.FILLED)
         if self._random.random() < 0.7:  # noqa: PLR2004 - the rest are test pads without a hole
             self._holes.append(node)
         self._terminals.append(node)
@@ -210,7 +211,7 @@ class Layout:
 
     def _drill(self) -> None:
         for node in self._holes:
-            cv2.circle(self.artwork.copper, _centre(node), self._random.choice((4, 5)), 0, cv2.FILLED)
+            cv2.circle(self.artwork.copper, _centre(node), self._random.choice((7, 8)), 0, cv2.FILLED)
 
 
 def _centre(node: Node) -> tuple[int, int]:

@@ -19,22 +19,22 @@ GATE = {
 FULL_GATE = {**GATE, "chute": {"sensor": {"pin": 23}}, "bin_full": {"pin": 25}, "bin_open": {"pin": 26}}
 
 
-def line_of(gate=None, **sections):
-    """A line with a 60 mm part, 300 to 1000 mm/s, a camera at 150 mm and one gate."""
+def line_of(*gates, **sections):
+    """A line with a 60 mm part, 300 to 1000 mm/s, a camera at 150 mm and, unless given, one gate."""
     values = {
         "schema": 1,
         "encoder": {"a": 5, "b": 6},
         "trigger": {"sensor": {"pin": 4, "debounce_ms": 1}},
-        "gate": [gate or GATE],
+        "gate": gates or (GATE,),
         **sections,
     }
     return Line.model_validate({key: value for key, value in values.items() if value is not None})
 
 
-def full_line(**sections):
+def full_line(*gates, **sections):
     """Everything wired that can be."""
     return line_of(
-        FULL_GATE,
+        *(gates or (FULL_GATE,)),
         **{
             "belt": {"running": {"pin": 17}},
             "exit": {"sensor": {"pin": 24}, "position_mm": 650},
@@ -86,7 +86,7 @@ def test_every_gate_and_camera_has_its_slack():
     second = {**GATE, "destination": "rework", "output": {"pin": 30}, "position_mm": 600}
     cameras = [{"name": "top"}, {"name": "side", "position_mm": 200}]
 
-    found = slack_of(line_of(gate=None, **{"gate": [GATE, second], "camera": cameras}))
+    found = slack_of(line_of(GATE, second, camera=cameras))
 
     assert {(each.gate, each.camera) for each in found} == {
         ("reject", "top"),
@@ -178,17 +178,26 @@ def test_a_line_that_has_everything_has_nothing_to_mind():
         ({"encoder": {"driver": "virtual", "speed_mm_s": 500}}, "encoder is virtual"),
         ({"trigger": {"source": "software", "every_mm": 120}}, "triggered by software"),
         ({"trigger": {"sensor": {"pin": 4}}}, "bouncing sensor"),
-        ({"gate": [GATE]}, "no chute sensor"),
-        ({"gate": [{**FULL_GATE, "bin_full": None}]}, "full bin is not noticed"),
-        ({"gate": [{**FULL_GATE, "offset_mm": 35}]}, "may not be taken"),
-        ({"gate": [{**FULL_GATE, "offset_mm": -20, "dwell_mm": 40}]}, "may not be taken"),
-        ({"gate": [{**FULL_GATE, "dwell_mm": 115}]}, "good neighbour"),
-        ({"gate": [{**FULL_GATE, "min_on_ms": 150}]}, "good neighbour"),
-        ({"gate": [{**FULL_GATE, "position_mm": 172}]}, "to spare"),
     ],
 )
 def test_what_is_weak_is_said(changes, words):
     assert any(words in text for text in warnings_in_words(full_line(**changes)))
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        (GATE, "no chute sensor"),
+        ({**FULL_GATE, "bin_full": None}, "full bin is not noticed"),
+        ({**FULL_GATE, "offset_mm": 35}, "may not be taken"),
+        ({**FULL_GATE, "offset_mm": -20, "dwell_mm": 40}, "may not be taken"),
+        ({**FULL_GATE, "dwell_mm": 115}, "good neighbour"),
+        ({**FULL_GATE, "min_on_ms": 150}, "good neighbour"),
+        ({**FULL_GATE, "position_mm": 172}, "to spare"),
+    ],
+)
+def test_what_is_weak_of_a_gate_is_said(gate, words):
+    assert any(words in text for text in warnings_in_words(full_line(gate)))
 
 
 def test_classes_with_the_same_rule_share_a_sentence():

@@ -55,7 +55,9 @@ def test_reversal_brings_parts_back_and_counts_down():
     shop.run_to_ms(shop.clock.now_ns() / 1e6 + 200)
     assert shop.count < highest - 50
     shop.run_to_end()
-    assert len(shop.times("part")) == 5, "part 1 passes the sensor a second time"
+    back_mm = LEAD_MM + LENGTH_MM
+    expected = [LEAD_MM, SECOND_AT, back_mm, SECOND_AT, SECOND_AT + PITCH, SECOND_AT + 2 * PITCH]
+    assert shop.times("part") == pytest.approx(expected, abs=1e-3), "part 0 looks back in, part 1 comes twice"
 
 
 def test_dead_encoder_shows_no_edge_while_the_belt_runs():
