@@ -33,14 +33,25 @@ def probe(what: str) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)  # noqa: S603 - ours
     except subprocess.TimeoutExpired:
         return {"error": f"it does not answer within {LIMIT_S:g} s"}
-    if done.returncode < 0:
-        return {"error": f"it crashes with {signal.Signals(-done.returncode).name}"}
+    return heard(done.returncode, done.stdout, done.stderr)
+
+
+def heard(code: int, said: str, complained: str) -> dict[str, Any]:
+    """What a child has to say, whatever became of it.
+
+    Args:
+        code: Its return code; negative for the signal that killed it.
+        said: Its stdout; the last line counts, as libraries print too.
+        complained: Its stderr.
+    """
+    if code < 0:
+        return {"error": f"it crashes with {signal.Signals(-code).name}"}
     try:
-        said = json.loads(done.stdout.strip().splitlines()[-1])
+        answer = json.loads(said.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        return {"error": f"it ends with code {done.returncode}: {last[0]}"}
-    return said if isinstance(said, dict) else {"error": f"it said {said!r}"}
+        last = complained.strip().splitlines()[-1:] or ["it said nothing"]
+        return {"error": f"it ends with code {code}: {last[0]}"}
+    return answer if isinstance(answer, dict) else {"error": f"it said {answer!r}"}
 
 
 def try_runtime(name: str) -> dict[str, Any]:
@@ -57,7 +68,7 @@ def try_runtime(name: str) -> dict[str, Any]:
         report = prove(package, detector, read_picture)
     finally:
         detector.close()
-    return {"ok": f"{report.frames} golden frames of {package.name} reproduce", "worst_score": report.worst_score}
+    return {"ok": f"the golden frames of {package.name} reproduce", "worst_score": report.worst_score}
 
 
 def try_tensorrt() -> dict[str, Any]:

@@ -113,7 +113,7 @@ class Layout:
             (left - grow, top - grow + cut),
         ]
         cv2.fillPoly(self.artwork.copper, [np.array(corners, np.int32)], 1)
-        self._holes.extend(self._random.sample(nodes, 2))
+        self._holes.extend(self._random.sample(nodes[1:-1], 2))
         self._terminals.append(self._random.choice(nodes))
 
     def _bus(self) -> None:

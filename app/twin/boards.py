@@ -20,7 +20,7 @@ _SHIFT_PX = 2.0
 _BOX_MARGIN_PX = 7
 """Boxes are drawn as a person draws them, with some room around the defect."""
 _BLUR_PX = 1.1
-_ROUGHNESS = 26.0
+_ROUGHNESS = 22.0
 _GRAIN_PX = 1.6
 _FIELD_PX = 2 * SIZE_PX
 _FRAME_PX = 4

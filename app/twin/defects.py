@@ -141,7 +141,7 @@ class Sites:
     def _draw_short(self, copper: Image, random: np.random.Generator) -> None:
         x, y, normal_x, normal_y, gap = _one(self._bridges, random)
         start, normal = np.array([x, y]), np.array([normal_x, normal_y])
-        _stroke(copper, start - 2 * normal, start + (gap + 2) * normal, random, int(random.integers(4, 9)), 1)
+        _stroke(copper, start - 2 * normal, start + (gap + 2) * normal, random, int(random.integers(5, 9)), 1)
 
     def _draw_bite(self, copper: Image, random: np.random.Generator) -> None:
         x, y, normal_x, normal_y = _one(self._bites, random)

@@ -77,7 +77,7 @@ def test_box_covers_what_the_defect_changed(design, label):
         board, differ = changes(design, seed, label)
         (name, (x, y, width, height)) = board.boxes[0]
         assert name == label
-        assert 0 <= x and 0 <= y and x + width <= 640 and y + height <= 640
+        assert x >= 0 and y >= 0 and x + width <= 640 and y + height <= 640
         assert 12 <= width <= 80 and 12 <= height <= 80
         inside = differ[y : y + height, x : x + width]
         assert inside.any(), f"seed {seed}: nothing has changed in the box"

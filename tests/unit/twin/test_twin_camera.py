@@ -127,7 +127,11 @@ def test_late_frame_comes_late():
 
 def test_lost_frame_leaves_a_gap_in_the_counter():
     frames = Studio(fault=at(FaultKind.FRAME_LOST)).frames()
-    assert [(frame.name, frame.counter) for frame in frames] == [("part-0.png", 1), ("part-2.png", 3), ("part-3.png", 4)]
+    assert [(frame.name, frame.counter) for frame in frames] == [
+        ("part-0.png", 1),
+        ("part-2.png", 3),
+        ("part-3.png", 4),
+    ]
 
 
 def test_doubled_frame_comes_twice():

@@ -194,9 +194,7 @@ def test_wrong_read_back_contradicts_the_output():
     gate.close()
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [(FaultKind.AIR_LOW, "air_low"), (FaultKind.BIN_FULL, "bin_full:reject")]
-)
+@pytest.mark.parametrize(("kind", "name"), [(FaultKind.AIR_LOW, "air_low"), (FaultKind.BIN_FULL, "bin_full:reject")])
 def test_plant_reports_its_trouble_for_its_time(kind, name):
     shop = shop_with(kind, duration_ms=100.0)
     shop.run_to_end()

@@ -17,7 +17,9 @@ def test_each_part_passes_the_part_sensor_edge_by_edge():
     shop = Workshop(3)
     shop.run_to_end()
     assert shop.times("part") == pytest.approx([LEAD_MM, LEAD_MM + PITCH, LEAD_MM + 2 * PITCH], abs=1e-3)
-    assert shop.times("part", is_active=False) == pytest.approx([LEAD_MM + i * PITCH + LENGTH_MM for i in range(3)], abs=1e-3)
+    assert shop.times("part", is_active=False) == pytest.approx(
+        [LEAD_MM + i * PITCH + LENGTH_MM for i in range(3)], abs=1e-3
+    )
 
 
 def test_part_that_nobody_rejects_passes_the_exit_into_the_good_bin():
@@ -137,7 +139,9 @@ def test_contact_with_debounce_bounces_and_settles_within_it():
     starts = [LEAD_MM + i * PITCH for i in range(20)]
     edges = shop.times("part")
     assert len(edges) > 25
-    assert all(min(abs(at_mm - start) for start in [*starts, *(s + LENGTH_MM for s in starts)]) <= 0.5 * 2 for at_mm in edges)
+    assert all(
+        min(abs(at_mm - start) for start in [*starts, *(s + LENGTH_MM for s in starts)]) <= 0.5 * 2 for at_mm in edges
+    )
 
 
 def test_electronic_sensor_does_not_bounce():

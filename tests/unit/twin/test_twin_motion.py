@@ -117,7 +117,10 @@ def test_position_has_no_jumps(profile, stop_mm, ripple):
 @given(phases, st.floats(0, 0.05))
 def test_no_segment_changes_direction(profile, ripple):
     for segment in segments(Motion(profile, stop_mm=100, ripple=ripple)):
-        ways = [segment.position_mm(segment.start_ns + i * (min(segment.end_ns, 10**11) - segment.start_ns) // 8) for i in range(9)]
+        ways = [
+            segment.position_mm(segment.start_ns + i * (min(segment.end_ns, 10**11) - segment.start_ns) // 8)
+            for i in range(9)
+        ]
         steps = [(b - a) * segment.direction for a, b in zip(ways, ways[1:], strict=False)]
         assert all(step >= -1e-6 for step in steps)
         if segment.direction == 0:

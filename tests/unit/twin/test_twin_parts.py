@@ -36,8 +36,6 @@ def names(source):
     return [source[index].name for index in range(len(source))]
 
 
-
-
 def test_pictures_come_once_each_and_badness_is_what_the_truth_says(folder):
     source = parts_of(folder)
     assert sorted(names(source)) == ["a.jpg", "b.jpg", "c.jpg"]
@@ -124,7 +122,8 @@ def test_truth_that_lacks_a_picture_is_refused_with_its_name(folder):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "3", '{"images": []}', '{"images": [{}], "annotations": []}', '{"images": 1, "annotations": []}']
+    "content",
+    ["", "{", "[]", "3", '{"images": []}', '{"images": [{}], "annotations": []}', '{"images": 1, "annotations": []}'],
 )
 def test_file_that_is_no_coco_is_refused(folder, content):
     (folder / "truth.json").write_text(content)

@@ -18,7 +18,9 @@ def counts(comparison):
 
 
 def test_ledger_that_agrees_has_nothing_against_it():
-    compared = truth((False, 100, GOOD_BIN), (True, 300, "reject")).compare([Record(100, PASSED, PASS), Record(300, REJECTED, "reject")])
+    compared = truth((False, 100, GOOD_BIN), (True, 300, "reject")).compare(
+        [Record(100, PASSED, PASS), Record(300, REJECTED, "reject")]
+    )
     assert counts(compared) == (0, 0, 0, 0)
     assert compared.details == ()
 

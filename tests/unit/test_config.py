@@ -1,0 +1,158 @@
+"""What a `line.toml` may say, and how it is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.config import Line, inputs_of, load_line, outputs_of, pins_of
+from app.errors import ConfigError
+from app.main import load_setup, twin_line
+from app.recipe import Recipe, load_recipe
+from app.toml import validated
+
+GOOD = {
+    "encoder": {"a": 5, "b": 6},
+    "trigger": {"sensor": {"pin": 4}},
+    "gate": [{"output": {"pin": 22}, "kind": "diverter"}],
+}
+
+
+def refused(**changes: object) -> str:
+    """The one sentence that says why these settings cannot work."""
+    values = {**GOOD, **changes}
+    with pytest.raises(ConfigError) as error:
+        validated(Line, {key: value for key, value in values.items() if value is not None}, "line.toml")
+    text = str(error.value)
+    assert text.startswith("line.toml has ")
+    assert "\n" not in text
+    return text
+
+
+def gate(**changes: object) -> list[dict[str, object]]:
+    return [{"output": {"pin": 22}, "kind": "diverter", **changes}]
+
+
+def test_shortest_line_is_accepted() -> None:
+    line = validated(Line, GOOD, "line.toml")
+    assert line.default_gate.destination == "reject"
+    assert set(inputs_of(line)) == {"part"}
+    assert set(outputs_of(line)) == {"gate:reject"}
+
+
+def test_twins_own_line_is_accepted_and_names_every_pin_once() -> None:
+    line = load_line(twin_line())
+    pins = [str(pin) for _, pin in pins_of(line)]
+    assert len(pins) == len(set(pins)) == 9
+
+
+def test_settings_are_frozen() -> None:
+    line = validated(Line, GOOD, "line.toml")
+    with pytest.raises(ValueError, match="frozen"):
+        line.belt.v_max_mm_s = 1
+
+
+def test_unknown_key_is_refused_with_the_nearest_known_one() -> None:
+    assert "unknown key belt.v_max, did you mean v_max_mm_s?" in refused(belt={"v_max": 3})
+
+
+def test_value_out_of_bounds_is_refused_with_its_bound() -> None:
+    text = refused(belt={"v_max_mm_s": -1})
+    assert "belt.v_max_mm_s = -1" in text
+    assert "greater than 0" in text
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "fast", None, [1]])
+def test_value_of_another_kind_is_refused(value: object) -> None:
+    assert "belt.v_max_mm_s" in refused(belt={"v_max_mm_s": value})
+
+
+def test_all_problems_are_told_at_once() -> None:
+    text = refused(belt={"v_max_mm_s": 0, "stop_mn": 3}, trigger=None)
+    assert "3 problems" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"encoder": {"a": 5, "b": 4}}, "pin 4 is claimed twice, by part and by encoder b"),
+        ({"encoder": {"a": 5, "b": "GPIO5"}}, "pin GPIO5 is claimed twice"),
+        ({"encoder": {"a": 5}}, "needs the pins encoder.a and encoder.b"),
+        ({"encoder": {"driver": "virtual"}}, "needs encoder.speed_mm_s and the input belt.running"),
+        ({"encoder": {"a": 5, "b": 6, "counts_per_mm": 0.1}}, "too coarse"),
+        ({"trigger": {}}, "needs trigger.sensor"),
+        ({"trigger": {"source": "software"}}, "needs trigger.every_mm"),
+        ({"trigger": {"source": "software", "every_mm": 50}}, "below part.min_pitch_mm"),
+        ({"gate": gate() + gate(output={"pin": 23})}, "'reject' is used twice"),
+        ({"gate": gate(destination="pass")}, "the word for parts that stay"),
+        ({"camera": [{"driver": "opencv"}]}, "needs camera.source"),
+        ({"belt": {"v_min_mm_s": 500, "v_max_mm_s": 400}}, "exchange them"),
+        ({"part": {"length_mm": 90, "min_pitch_mm": 90}}, "must be above part.length_mm"),
+        ({"trigger": {"sensor": {"pin": 4}, "blocked_mm": 60}}, "blocked_mm must be above"),
+        ({"exit": {"sensor": {"pin": 9}, "position_mm": 500}}, "past the last gate's dwell"),
+        ({"exit": {"sensor": {"pin": 9}, "tolerance_mm": 45}}, "below half of part.min_pitch_mm"),
+        ({"gate": gate(chute={"sensor": {"pin": 9}, "from_mm": 5, "to_mm": 5})}, "from_mm must be below"),
+        ({"gate": gate(kind="air", dwell_mm=121)}, "a dwell of 121 mm lasts 403 ms"),
+        ({"gate": gate(kind="pusher", min_on_ms=500)}, "which the coil allows"),
+        ({"gate": gate(refresh_ms=39)}, "refresh_ms must be at least 40"),
+        ({"permit": {"output": {"pin": 9}, "toggle_ms": 20, "hold_ms": 39}}, "at least twice permit.toggle_ms"),
+        ({"camera": [{"binding": "one_outstanding", "transfer_ms": 90}]}, "binding one_outstanding needs"),
+        ({"gate": []}, "gate"),
+    ],
+)
+def test_line_that_cannot_work_is_refused(changes: dict[str, object], says: str) -> None:
+    assert says in refused(**changes)
+
+
+def test_gate_too_close_to_the_camera_is_refused_by_how_many_mm() -> None:
+    # 1000 mm/s for 0.5 + 8 + 5 + 12 + 5 ms are 30.5 mm; the gate acts at 165 + 10.
+    text = refused(gate=gate(position_mm=165))
+    assert "a verdict takes 30.5 mm of belt at 1000 mm/s and there are 25.0" in text
+    assert "move the gate 5.6 mm downstream" in text
+    near = [*gate(position_mm=165 + 5.6)]
+    assert validated(Line, {**GOOD, "gate": near}, "line.toml").gates[0].position_mm == 170.6
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"[belt\n", "is not valid TOML"),
+        (b"\xff\xfe", "is not UTF-8 text (byte 0)"),
+        (b"a" * 1_000_001, "is larger than"),
+        (b"", "problem"),
+    ],
+)
+def test_file_that_is_no_settings_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "line.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"line\.toml") as error:
+        load_line(path)
+    assert says in str(error.value)
+
+
+def test_absent_file_and_folder_are_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            load_line(path)
+
+
+def test_recipe_that_rejects_to_nowhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "line.toml").write_text(twin_line().read_text())
+    (tmp_path / "recipe.toml").write_text('[classes.open]\ndestination = "rework"\n')
+    with pytest.raises(ConfigError, match=r"\[open\] rejects to 'rework'"):
+        load_setup(tmp_path / "line.toml")
+
+
+def test_rule_of_a_class_takes_its_gaps_from_the_default(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('[default]\nthreshold = 0.6\n[classes.open]\npolicy = "flag"\n')
+    recipe = load_recipe(path)
+    assert (recipe.rule("open").threshold, recipe.rule("open").policy) == (0.6, "flag")
+    assert (recipe.rule("short").threshold, recipe.rule("short").policy) == (0.6, "reject")
+
+
+def test_threshold_of_the_model_counts_only_where_the_recipe_names_none() -> None:
+    assert Recipe().settled(0.41).default.threshold == 0.41
+    named = Recipe.model_validate({"default": {"threshold": 0.2}})
+    assert named.settled(0.41).default.threshold == 0.2

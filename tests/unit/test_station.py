@@ -1,0 +1,327 @@
+"""The loop: what it does in one step, and what it does when something it uses fails."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import pytest
+
+from app.clock import NS_PER_MS, VirtualClock
+from app.config import Line
+from app.detect.detector import Result
+from app.errors import ActuationError, CameraError, DetectorError, FrameTimeoutError
+from app.recipe import Recipe
+from app.reject.lineio import BeltReading, Edge
+from app.reject.tracking import Tracker
+from app.station import Station
+from app.types import Detection, EventKind, Frame
+
+PICTURE = np.zeros((4, 4), np.uint8)
+DEFECT = Detection("open", 0.9, (0.0, 0.0, 2.0, 2.0))
+
+
+class Io:
+    """Pins that do what they are told, or fail when asked to."""
+
+    def __init__(self) -> None:
+        self.queue: list[Edge] = []
+        self.gates: list[bool] = []
+        self.toggles = 0
+        self.drops = 0
+        self.faults: list[str] = []
+        self.refuses = False
+
+    def edges(self):
+        edges, self.queue = self.queue, []
+        return edges
+
+    def is_active(self, name):
+        return False
+
+    def set_gate(self, destination, is_rejecting, now_ns):
+        if self.refuses:
+            raise ActuationError("gate reject did not move", "check its wires")
+        self.gates.append(is_rejecting)
+
+    def toggle_permit(self, now_ns):
+        if self.refuses:
+            raise ActuationError("the permit did not move", "check its wires")
+        self.toggles += 1
+
+    def drop_permit(self):
+        self.drops += 1
+
+    def tick(self, now_ns):
+        faults, self.faults = self.faults, []
+        return faults
+
+    def next_due_ns(self):
+        return None
+
+    def close(self):
+        self.drops += 1
+
+
+class Belt:
+    def __init__(self) -> None:
+        self.reading = BeltReading(0, 0)
+        self.is_closed = False
+
+    def read(self, now_ns):
+        return self.reading
+
+    def close(self):
+        self.is_closed = True
+
+
+class Eye:
+    """A camera whose frames are given by hand."""
+
+    def __init__(self, name="top") -> None:
+        self.name = name
+        self.triggers: list[int] = []
+        self.frames: deque[Frame] = deque()
+        self.released = 0
+        self.fails = ""
+
+    def open(self):
+        pass
+
+    def trigger(self, at_ns):
+        if self.fails == "trigger":
+            raise CameraError("camera top is gone", "check its cable")
+        self.triggers.append(at_ns)
+
+    def grab(self, deadline_ns):
+        if self.fails == "grab":
+            raise CameraError("camera top is gone", "check its cable")
+        if not self.frames:
+            raise FrameTimeoutError("no frame", "wait")
+        return self.frames.popleft()
+
+    def close(self):
+        self.fails = "grab"
+
+    def take(self, at_ns):
+        self.frames.append(Frame(PICTURE, self.name, at_ns, release=self._release))
+
+    def _release(self):
+        self.released += 1
+
+
+class Mind:
+    def __init__(self) -> None:
+        self.says: list[Result | Exception] = []
+
+    def inspect(self, image, name):
+        answer = self.says.pop(0) if self.says else Result(())
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Book:
+    def __init__(self) -> None:
+        self.ledger = []
+        self.pictures = []
+
+    def take(self, events):
+        self.ledger += events
+
+    def judged(self, frame, verdict, detections):
+        self.pictures.append((verdict, tuple(detections)))
+
+
+class Bench:
+    """A station at 500 mm/s, two counts to the millimetre, already purged."""
+
+    def __init__(self, **changes) -> None:
+        values = {
+            "encoder": {"a": 5, "b": 6},
+            "trigger": {"sensor": {"pin": 4}},
+            "gate": [{"output": {"pin": 22}, "kind": "diverter"}],
+            "permit": {"output": {"pin": 27}},
+            **changes,
+        }
+        self.line = Line.model_validate(values)
+        self.clock = VirtualClock()
+        self.io, self.belt, self.mind, self.book = Io(), Belt(), Mind(), Book()
+        self.eyes = {camera.name: Eye(camera.name) for camera in self.line.cameras}
+        self.station = Station(
+            line=self.line,
+            recipe=Recipe(),
+            clock=self.clock,
+            stopwatch=self.clock,
+            io=self.io,
+            encoder=self.belt,
+            cameras=self.eyes,
+            judge=self.mind,
+            recorder=self.book,
+            tracker=Tracker(self.line, lot="L"),
+        )
+        self.station.start()
+        self.move(700)
+        self.book.ledger.clear()
+        self.io.gates.clear()
+
+    def move(self, mm: float) -> None:
+        for _ in range(round(mm * 2)):
+            self.clock.advance_to(self.clock.now_ns() + NS_PER_MS)
+            self.belt.reading = BeltReading(self.belt.reading.count + 1, self.clock.now_ns())
+            self.station.step()
+
+    def part(self) -> None:
+        self.io.queue.append(Edge("part", True, self.clock.now_ns(), self.belt.reading.count))
+        self.move(60)
+        self.io.queue.append(Edge("part", False, self.clock.now_ns(), self.belt.reading.count))
+        self.move(91)
+
+    def look(self, name="top") -> None:
+        self.eyes[name].take(self.eyes[name].triggers[-1])
+        self.station.step()
+
+    def events(self, kind: EventKind) -> list:
+        return [event for event in self.book.ledger if event.kind is kind]
+
+    @property
+    def reasons(self) -> list[str]:
+        return [event.data["reasons"] for event in self.events(EventKind.VERDICT)]
+
+
+def test_frame_of_a_part_becomes_its_verdict_and_is_released() -> None:
+    bench = Bench()
+    bench.part()
+    bench.mind.says = [Result((DEFECT,), pre_ns=1, infer_ns=2, decode_ns=3)]
+    bench.look()
+    assert bench.reasons == ["DEFECT"]
+    assert bench.eyes["top"].released == 1
+    assert [each[1] for each in bench.book.pictures] == [(DEFECT,)]
+    assert bench.station.latency.of("infer").count == 1
+    assert bench.station.latency.of("frame_to_verdict").count == 1
+
+
+def test_bad_part_moves_the_gate() -> None:
+    bench = Bench()
+    bench.part()
+    bench.mind.says = [Result((DEFECT,))]
+    bench.look()
+    bench.move(400)
+    assert True in bench.io.gates
+    assert bench.io.gates[-1] is False
+
+
+@pytest.mark.parametrize("error", [DetectorError("NaN", "restart"), DetectorError("x", "y")])
+def test_frame_that_cannot_be_judged_rejects_its_part(error: Exception) -> None:
+    bench = Bench()
+    bench.part()
+    bench.mind.says = [error]
+    bench.look()
+    assert bench.reasons == ["DETECTOR_FAILED"]
+    assert bench.eyes["top"].released == 1
+
+
+def test_camera_that_cannot_be_triggered_rejects_the_part_and_shows() -> None:
+    bench = Bench()
+    bench.eyes["top"].fails = "trigger"
+    bench.part()
+    assert bench.reasons == ["NO_FRAME"]
+    assert bench.station.status().state.value == "NO_CAMERA"
+    assert "check its cable" in bench.station.status().why
+
+
+def test_camera_that_fails_while_it_is_read_leaves_the_part_without_frame() -> None:
+    bench = Bench()
+    bench.part()
+    bench.eyes["top"].fails = "grab"
+    bench.move(30)
+    assert bench.reasons == ["NO_FRAME"]
+    assert bench.station.status().state.value == "NO_CAMERA"
+
+
+def test_frame_of_nobody_is_counted_and_not_judged() -> None:
+    bench = Bench()
+    bench.eyes["top"].take(bench.clock.now_ns())
+    bench.station.step()
+    assert bench.station.status().stray_frames == 1
+    assert bench.eyes["top"].released == 1
+    assert bench.reasons == []
+
+
+def test_part_of_two_cameras_is_judged_when_both_have_answered() -> None:
+    bench = Bench(camera=[{"name": "top", "position_mm": 150}, {"name": "side", "position_mm": 170}])
+    bench.part()
+    bench.mind.says = [Result((DEFECT,)), Result(())]
+    bench.look("top")
+    assert bench.reasons == []
+    bench.move(20)
+    bench.look("side")
+    assert bench.reasons == ["DEFECT"]
+
+
+def test_gate_that_does_not_move_stops_the_line() -> None:
+    bench = Bench()
+    bench.part()
+    bench.mind.says = [Result((DEFECT,))]
+    bench.look()
+    bench.io.refuses = True
+    bench.move(400)
+    assert bench.station.status().state.value == "STOPPED"
+    assert "did not move" in bench.station.status().why
+
+
+def test_fault_of_an_output_stops_the_line_and_drops_the_permit() -> None:
+    bench = Bench()
+    bench.io.faults = ["gate reads back otherwise"]
+    bench.station.step()
+    assert bench.station.status().why == "gate reads back otherwise"
+    assert bench.io.drops == 1
+
+
+def test_permit_is_toggled_while_the_line_runs_and_not_while_it_is_stopped() -> None:
+    bench = Bench()
+    bench.move(50)
+    running = bench.io.toggles
+    assert running > 0
+    bench.station.stop("Ada")
+    bench.move(50)
+    assert bench.io.toggles == running
+    bench.station.reset("Ada", "lead", "looked")
+    bench.move(50)
+    assert bench.io.toggles > running
+
+
+def test_verdict_over_the_budget_is_counted() -> None:
+    bench = Bench()
+    bench.part()
+
+    class Slow(Mind):
+        def inspect(self, image, name):
+            bench.clock.advance_to(bench.clock.now_ns() + 6 * NS_PER_MS)
+            return Result(())
+
+    bench.station._judge = Slow()
+    bench.look()
+    assert bench.station.status().misses == 1
+
+
+def test_software_trigger_makes_a_part_per_stretch_of_belt() -> None:
+    bench = Bench(trigger={"source": "software", "every_mm": 100})
+    before = bench.station.status().tally.triggers
+    bench.move(300)
+    assert bench.station.status().tally.triggers - before == 3
+
+
+def test_waking_never_lies_in_the_past_nor_later_than_the_idle_time() -> None:
+    bench = Bench()
+    bench.part()
+    wake_ns = bench.station.next_wake_ns()
+    assert bench.clock.now_ns() <= wake_ns <= bench.clock.now_ns() + 20 * NS_PER_MS
+
+
+def test_close_makes_everything_safe() -> None:
+    bench = Bench()
+    drops = bench.io.drops
+    bench.station.close()
+    assert bench.io.drops == drops + 1
+    assert bench.belt.is_closed
