@@ -97,10 +97,9 @@ def pytest_terminal_summary(terminalreporter, config):
     out.section("left out")
     for (name, why), count in sorted(config.stash[_LEFT_OUT].items()):
         out.line(f"{name} ({count} {'test' if count == 1 else 'tests'} or modules of tests): {why}")
-    if not config.getoption("--long"):
-        out.line(
-            f"long: property tests ran {SHORT_EXAMPLES:,} examples instead of {LONG_EXAMPLES:,}; run: make test-long"
-        )
+    examples = settings().max_examples
+    if examples < LONG_EXAMPLES:
+        out.line(f"long: property tests ran {examples:,} examples, not {LONG_EXAMPLES:,}; run: make test-long")
     elif not config.stash[_LEFT_OUT]:
         out.line("nothing")
     for skip in config.stash[_UNREGISTERED]:

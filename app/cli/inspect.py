@@ -40,7 +40,7 @@ Model = Annotated[
 ]
 RecipeFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="What counts as a defect; by default the package's threshold for all classes."),
+    typer.Option(metavar="FILE", help="What counts as a defect; by default whatever scores the package's threshold."),
 ]
 Golden = Annotated[
     Path | None,
@@ -150,15 +150,12 @@ def _active_model() -> str:
 
 def _rules(package: Package, path: Path | None, threshold: float | None) -> Recipe:
     from app.cli.explain import check_recipe
-    from app.recipe import DefaultRule, Recipe, load_recipe
+    from app.recipe import Recipe, load_recipe
 
-    if path is None:
-        rules = Recipe.model_validate({"schema": 1, "default": DefaultRule(threshold=package.score_threshold)})
-    else:
-        rules = load_recipe(path)
-        check_recipe(rules, package.classes, str(path))
+    rules = load_recipe(path) if path else Recipe.model_validate({"schema": 1})
+    check_recipe(rules, package.classes, str(path))
     if threshold is None:
-        return rules
+        return rules.settled(package.score_threshold)
     classes = {label: rule.model_copy(update={"threshold": None}) for label, rule in rules.classes.items()}
     default = rules.default.model_copy(update={"threshold": threshold})
     return rules.model_copy(update={"default": default, "classes": classes})

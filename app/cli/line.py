@@ -52,6 +52,7 @@ def check(
 
 
 def _explained(setup: Setup) -> Explanation:
+    """Checks what `load_setup` cannot, as it knows nothing of the model."""
     from app.cli.explain import check_golden, check_recipe, check_region, explain
     from app.detect.zoo import find_package, zoo_folder
     from app.main import goldens_of
@@ -62,7 +63,7 @@ def _explained(setup: Setup) -> Explanation:
     check_region(setup.recipe, setup.line, where)
     check_golden(setup.recipe, package.spec, setup.line, where)
     goldens_of(setup)
-    return explain(setup.line, setup.recipe, package.classes)
+    return explain(setup.line, setup.with_threshold(package.score_threshold).recipe, package.classes)
 
 
 def _show(path: str, setup: Setup, explanation: Explanation) -> None:

@@ -172,3 +172,19 @@ class Rig:
     @property
     def reasons(self) -> list[str]:
         return [str(event.data["reasons"]) for event in self.of(EventKind.VERDICT)]
+
+
+def pair(rig: Rig, *destinations: str) -> tuple[int, int]:
+    """Two parts 95 mm apart, each judged under the camera."""
+    first = rig.part()
+    rig.move_to(first, 95)
+    second = rig.part()
+    for at, destination in zip((first, second), destinations, strict=True):
+        rig.move_to(at, 151)
+        rig.frame()
+        rig.judge(rig.exposed[-1], destination)
+    return first, second
+
+
+def pusher(**changes: object) -> Rig:
+    return Rig(settings(gate__kind="pusher", **changes))

@@ -77,8 +77,12 @@ def test_box_covers_what_the_defect_changed(design, label):
         board, differ = changes(design, seed, label)
         (name, (x, y, width, height)) = board.boxes[0]
         assert name == label
-        assert x >= 0 and y >= 0 and x + width <= 640 and y + height <= 640
-        assert 12 <= width <= 80 and 12 <= height <= 80
+        assert x >= 0
+        assert y >= 0
+        assert x + width <= 640
+        assert y + height <= 640
+        assert 12 <= width <= 80
+        assert 12 <= height <= 80
         inside = differ[y : y + height, x : x + width]
         assert inside.any(), f"seed {seed}: nothing has changed in the box"
         assert inside.sum() == differ.sum(), f"seed {seed}: something has changed outside the box"

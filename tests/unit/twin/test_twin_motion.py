@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,7 +123,7 @@ def test_no_segment_changes_direction(profile, ripple):
             segment.position_mm(segment.start_ns + i * (min(segment.end_ns, 10**11) - segment.start_ns) // 8)
             for i in range(9)
         ]
-        steps = [(b - a) * segment.direction for a, b in zip(ways, ways[1:], strict=False)]
+        steps = [(b - a) * segment.direction for a, b in itertools.pairwise(ways)]
         assert all(step >= -1e-6 for step in steps)
         if segment.direction == 0:
             assert ways[0] == ways[-1]

@@ -1,3 +1,5 @@
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 from workshop import LENGTH_MM, Workshop, line
@@ -26,4 +28,4 @@ def test_parts_keep_their_distance_whatever_the_seed():
     for seed in range(10):
         shop = Workshop(30, seed=seed, pitch_mm=scenario.pitch_mm, pitch_jitter_mm=scenario.pitch_jitter_mm)
         starts = [body.start_mm for body in shop.machine.bodies]
-        assert min(b - a for a, b in zip(starts, starts[1:], strict=False)) >= LINE.part.min_pitch_mm > LENGTH_MM
+        assert min(b - a for a, b in itertools.pairwise(starts)) >= LINE.part.min_pitch_mm > LENGTH_MM
