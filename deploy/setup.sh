@@ -95,7 +95,7 @@ esac
 is_installed "$1" && exit 0
 make_venv
 echo "takt setup: installing what \`$1\` needs into $venv; this happens once"
-"$venv/bin/python" -m pip install --disable-pip-version-check --no-input --retries 2 -e ".[$extras]" >"$log" 2>&1 ||
+"$venv/bin/python" -m pip install --disable-pip-version-check --no-input --retries 2 --no-compile -e ".[$extras]" >"$log" 2>&1 ||
     fail "pip could not install takt-inspect[$extras]: $(grep -E '^ERROR' "$log" | tail -n 1); all of it is in $log"
 check_libraries
 pwd >"$venv/.checkout"

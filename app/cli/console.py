@@ -57,11 +57,13 @@ def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
     Yields:
         A function to call after each step, with the name of what is next or done.
     """
+    if not total or not sys.stderr.isatty():
+        yield lambda _name: None
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    console = err()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=err(), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda _name: bar.advance(task)
 

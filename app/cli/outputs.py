@@ -65,10 +65,12 @@ def planned(
         report: Folder for a page.
 
     Raises:
-        UsageError: The contact sheet's name ends in no picture format.
+        UsageError: A file has no name, or the contact sheet's ends in no picture format.
     """
     if sheet and sheet.suffix.lower() not in SHEET_SUFFIXES:
         raise UsageError(f"--sheet {sheet} names no picture format", f"end it in one of {', '.join(SHEET_SUFFIXES)}")
+    if coco and not coco.name:
+        raise UsageError(f"--coco {coco} names no file", "name a file to write, such as found.json")
     verdicts = coco.with_name(f"{coco.stem}.verdicts.json") if coco else None
     return Outputs(coco, verdicts, _annotated_names(paths, annotate) if annotate else {}, sheet, report)
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from app.cli.console import printable
 from app.cli.judging import Judged
 from app.cli.lettering import Mark
-from app.cli.pictures import mark_of
+from app.cli.pictures import mark_of, reason_in_short
 from app.cli.truth import Truth
 from app.latency import LatencyLedger
 
@@ -183,7 +183,7 @@ def _word(each: Judged) -> str:
 
 
 def _reasons(each: Judged) -> str:
-    texts = [finding.text for finding in each.verdict.findings]
+    texts = [reason_in_short(finding) for finding in each.verdict.findings]
     if len(texts) > REASONS_SHOWN:
         texts[REASONS_SHOWN:] = [f"and {len(texts) - REASONS_SHOWN} more"]
     return printable("; ".join(texts))

@@ -65,7 +65,7 @@ class Design:
             defects: Its defects, each one of `CLASSES`.
 
         Raises:
-            ValueError: A defect is none of `CLASSES`.
+            ValueError: A defect is none of `CLASSES`, or the design has no room for it (one design in a hundred).
         """
         unknown = set(defects) - set(CLASSES)
         if unknown:

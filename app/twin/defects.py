@@ -43,8 +43,8 @@ class Sites:
         self._bites = self._free(self._depth_behind() >= 9)  # noqa: PLR2004 - px, so that a bite does not cut through
         self._spurs = self._free(self._ahead(_REACH_PX) >= 0.8 * _REACH_PX)
         self._bridges = self._shorts()
-        self._ground = self._deep(self._outside, 16)
-        self._copper = self._deep(self._inside, 9)
+        self._ground = self._deep(self._outside, 20)
+        self._copper = self._deep(self._inside, 13)
 
     def draw(self, label: str, copper: Image, random: np.random.Generator) -> None:
         """Puts one defect on a board.
@@ -53,6 +53,9 @@ class Sites:
             label: One of `CLASSES`.
             copper: uint8 (640, 640), 1 where there is copper; changed.
             random: What the defect is drawn from.
+
+        Raises:
+            ValueError: There is no place for it.
         """
         {
             "open": self._draw_open,
@@ -97,14 +100,13 @@ class Sites:
         return np.stack([columns[inside], rows[inside]], axis=1).astype(float)
 
     def _opens(self) -> Numbers:
-        """Middle, direction and width of each trace piece that can be cut."""
+        """Middle, direction and width of each trace piece that can be cut: those without a pad at either end."""
         found = []
         for track in self._artwork.tracks:
             start, end = np.array(track.start, float), np.array(track.end, float)
             middle = (start + end) / 2
-            x, y = middle
-            is_free = self._inside[int(y), int(x)] <= track.width_px / 2 + 2
-            if is_free and _within(np.array([x]), np.array([y]))[0]:
+            widths = self._sample(self._inside, np.stack([start, middle, end]))
+            if widths.max() <= track.width_px / 2 + 3 and _within(middle[:1], middle[1:])[0]:
                 found.append([*middle, *((end - start) / np.linalg.norm(end - start)), track.width_px])
         return np.array(found, float).reshape(-1, 5)
 
@@ -183,6 +185,8 @@ def _within(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _one(places: Numbers, random: np.random.Generator) -> Numbers:
+    if not len(places):
+        raise ValueError("this design has no room for such a defect: take a design of another seed")
     row: Numbers = places[random.integers(len(places))]
     return row
 

@@ -12,6 +12,8 @@ from tests.replay.inspect_zoo import PACKAGE, REFERENCE, copy_frames, replay
 
 TOLERANCE_PX = 1.5
 TOLERANCE_SCORE = 0.03
+CLEAR = 0.2
+"""Scores far above the floor of the detector, where one runtime may list what another just does not."""
 SHORT, WHOLE = 24, 10**6
 UPDATE = "python -m tests.replay.inspect_zoo --update"
 
@@ -34,9 +36,19 @@ def takt(*words):
     return json.loads(result.stdout)
 
 
-def strong(picture):
-    """The detections whose score no runtime takes across a threshold."""
-    return [each for each in picture["detections"] if each["score"] >= 0.5]
+def is_same(one, other):
+    """Two detections that differ by no more than runtimes do."""
+    return (
+        one["class"] == other["class"]
+        and abs(one["score"] - other["score"]) <= TOLERANCE_SCORE
+        and one["box_px"] == pytest.approx(other["box_px"], abs=TOLERANCE_PX)
+    )
+
+
+def missing(wanted, found):
+    """The clear detections of one answer that another lacks."""
+    clear = [each for each in wanted["detections"] if each["score"] >= CLEAR]
+    return [each for each in clear if not any(is_same(each, other) for other in found["detections"])]
 
 
 def test_the_reference_is_of_the_shipped_model(reference):
@@ -58,11 +70,8 @@ def test_the_shipped_model_says_what_it_said(frames, reference, runtime):
     for name, expected in reference["pictures"].items():
         assert found[name]["verdict"] == expected["verdict"], name
         assert found[name]["destination"] == expected["destination"], name
-        assert len(found[name]["reasons"]) == len(expected["reasons"]), name
-        for one, other in zip(strong(found[name]), strong(expected), strict=True):
-            assert one["class"] == other["class"], name
-            assert one["score"] == pytest.approx(other["score"], abs=TOLERANCE_SCORE), name
-            assert one["box_px"] == pytest.approx(other["box_px"], abs=TOLERANCE_PX), name
+        assert missing(expected, found[name]) == [], name
+        assert missing(found[name], expected) == [], name
 
 
 def test_the_same_runtime_gives_the_same_answer_twice(frames):

@@ -248,3 +248,10 @@ def test_what_would_overwrite_an_input_or_cannot_be_written_is_refused_before_an
     assert result.exit_code == 2
     only_sentence(result.stderr)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_file_without_a_name_is_refused(inspect):
+    result = inspect("--coco", "")
+
+    assert result.exit_code == 2
+    assert "names no file" in only_sentence(result.stderr)

@@ -125,7 +125,7 @@ def test_colour_is_shown_to_a_terminal_and_no_color_takes_it_away(takt):
     takt.run("models", "activate", "plain")
     takt.env |= {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
     grey = takt.run("models", "list").stdout
-    takt.env |= {"NO_COLOR": ""}
+    takt.env |= {"NO_COLOR": None}
     coloured = takt.run("models", "list").stdout
 
     assert "\x1b[32m" in coloured

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from rig import PER_MM, Rig, pusher, settings
 
 from app.errors import CommandRefusedError
 from app.types import EventKind
+from tests.unit.reject.rig import PER_MM, Rig, pusher, settings
 
 # Rule 1: position, never time
 

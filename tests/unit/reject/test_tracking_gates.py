@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from rig import PER_MM, Rig, pair, pusher, settings
 
 from app.errors import CommandRefusedError
 from app.types import EventKind
+from tests.unit.reject.rig import PER_MM, Rig, pair, pusher, settings
 
 # Rule 6: gates
 

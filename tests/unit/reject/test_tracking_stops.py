@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from rig import Rig, settings
 
 from app.errors import CommandRefusedError
 from app.types import EventKind
+from tests.unit.reject.rig import Rig, settings
 
 # Rule 12: latched stops
 

@@ -131,7 +131,12 @@ def test_unknown_defect_is_refused(design):
         design.board(1, ("scratch",))
 
 
+def test_design_without_room_for_a_defect_says_so():
+    with pytest.raises(ValueError, match="no room"):
+        Design(92).board(1, CLASSES)
+
+
 @pytest.mark.parametrize("seed", range(20))
-def test_every_design_has_room_for_every_defect(seed):
+def test_usual_design_has_room_for_every_defect(seed):
     design = Design(seed)
     assert len(design.board(1, CLASSES).boxes) == len(CLASSES)
