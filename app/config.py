@@ -113,7 +113,12 @@ class CameraSettings(Settings):
 class ModelSettings(Settings):
     """Which detector judges, and how long it may take."""
 
-    package: str = Field("pcb-nano", min_length=1, max_length=400, description="name in the zoo, or a folder")
+    package: str = Field(
+        "active",
+        min_length=1,
+        max_length=400,
+        description="name in the zoo, a folder, or `active`: what `takt models activate` chose, else `pcb-nano`",
+    )
     runtime: Literal["auto", "onnx", "openvino"] = Field(
         "auto", description="what runs the model; auto: the first that is installed"
     )

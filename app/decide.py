@@ -38,9 +38,9 @@ def decide(part_id: int, detections: Iterable[Detection], recipe: Recipe, now_ns
     flagging = [each for each in large if each.rule.policy == "flag" and _excess(each) >= 0]
     near = [each for each in large if each.rule.policy == "reject" and _is_near(each, recipe.flag_margin)]
     findings = (
-        *(_finding(each, f"threshold {each.rule.threshold:g}") for each in rejecting),
-        *(_finding(each, f"threshold {each.rule.threshold:g}, flagged only") for each in flagging),
-        *(_finding(each, f"just below the threshold {each.rule.threshold:g}, flagged only") for each in near),
+        *(_finding(each, Reason.DEFECT, f"threshold {each.rule.threshold:g}") for each in rejecting),
+        *(_finding(each, Reason.FLAGGED, f"threshold {each.rule.threshold:g}, flagged only") for each in flagging),
+        *(_finding(each, Reason.FLAGGED, f"just below the threshold {each.rule.threshold:g}") for each in near),
     )
     return Verdict(
         part_id=part_id,
@@ -84,8 +84,8 @@ def _worst_first(each: _Judged) -> tuple[float, float, str, tuple[float, float, 
     return -_excess(each), -each.detection.score, each.detection.label, each.detection.box_px
 
 
-def _finding(each: _Judged, threshold: str) -> Finding:
+def _finding(each: _Judged, reason: Reason, threshold: str) -> Finding:
     detection = each.detection
     x, y, width, height = detection.box_px
     text = f"{detection.label} {detection.score:.2f} at x={x:.0f} y={y:.0f}, {width:.0f} x {height:.0f} px, {threshold}"
-    return Finding(Reason.DEFECT, text, detection)
+    return Finding(reason, text, detection)

@@ -19,7 +19,7 @@ from app.detect.inspection import Inspector
 from app.detect.package import Package
 from app.detect.proof import prove
 from app.detect.runtimes import open_detector
-from app.detect.zoo import find_package, zoo_folder
+from app.detect.zoo import chosen_package, find_package, zoo_folder
 from app.errors import ConfigError
 from app.recipe import Recipe, load_recipe
 from app.rehearsal import Notebook, Rehearsal
@@ -99,14 +99,18 @@ def open_proven(package: Package, runtime: str, threads: int) -> Detector:
     return detector
 
 
-def open_model(model: ModelSettings) -> tuple[Detector, Package]:
+def open_model(model: ModelSettings, state: Path) -> tuple[Detector, Package]:
     """The detector that a line names, with its standby where it names one, and its package.
+
+    Args:
+        model: Which model, on which runtime.
+        state: The station's state folder, which knows the active package.
 
     Raises:
         PackageError: The package is broken or its golden frames do not reproduce.
         MissingDriverError: A runtime is not installed.
     """
-    package = find_package(model.package, zoo_folder())
+    package = find_package(chosen_package(model.package, state), zoo_folder())
     first = open_proven(package, model.runtime, model.threads)
     if model.standby in ("none", first.runtime):
         return first, package

@@ -89,9 +89,10 @@ class Detection:
 
 
 class Reason(str, Enum):
-    """Why a part is rejected, where it was not the picture that said so, and what a picture can say."""
+    """Why a part is rejected, or why a person should look at it: FLAGGED alone rejects nothing."""
 
     DEFECT = "DEFECT"
+    FLAGGED = "FLAGGED"
     NO_FRAME = "NO_FRAME"
     AMBIGUOUS_FRAME = "AMBIGUOUS_FRAME"
     COUNTER_MISMATCH = "COUNTER_MISMATCH"

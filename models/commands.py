@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from app.errors import DataError, DetectorError
-from app.types import Detection, Image
 from models.extras import require
 
 if TYPE_CHECKING:
+    from app.types import Detection, Image
     from models.evaluate import Evaluation
     from models.statistics import Rate
     from models.train import Progress

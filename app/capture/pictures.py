@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -78,12 +79,14 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
 def quiet() -> Iterator[None]:
     """Keeps OpenCV from writing to stderr what an error of ours says better."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFMPEG has a log of its own; OpenCV reads this once
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # OpenCV 5 moved these two into a module of their own.
+    logging: Any = getattr(cv2.utils, "logging", cv2)
+    level = logging.getLogLevel()
+    logging.setLogLevel(0)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        logging.setLogLevel(level)
 
 
 def with_channels(image: Image, channels: int) -> Image:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.console import err, out, print_json
-from app.cli.options import Json
+from app.cli.options import Json, state_folder
 from app.errors import UsageError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _build(order: _Order) -> tuple[Rehearsal, Notebook, Detector]:
     from app.twin.scenario import Scenario
 
     setup = load_setup(order.line or twin_line())
-    detector, package = open_model(setup.line.model.model_copy(update=order.model))
+    detector, package = open_model(setup.line.model.model_copy(update=order.model), state_folder(None))
     setup = setup.with_threshold(package.score_threshold)
     source: PartSource
     goldens: Goldens | None

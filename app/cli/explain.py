@@ -114,7 +114,7 @@ def check_golden(recipe: Recipe, spec: InputSpec, line: Line, where: str) -> Non
     """
     if spec.is_golden and not recipe.golden_sample and any(camera.driver != "twin" for camera in line.cameras):
         raise ConfigError(
-            f"{where} names no golden_sample, and the model {line.model.package} compares each part with one",
+            f"{where} names no golden_sample, and the model package {line.model.package} compares each part with one",
             "name the picture of a part without defects, or choose another model",
         )
 

@@ -119,10 +119,10 @@ def inspect(  # noqa: PLR0913 - an argument per option
     from app.cli.outputs import check_places, planned
     from app.cli.truth import load_truth
     from app.detect.golden import GoldenSamples
-    from app.detect.zoo import find_package, zoo_folder
+    from app.detect.zoo import ACTIVE, chosen_package, find_package, zoo_folder
 
     paths = find_pictures(images)
-    package = find_package(model or _active_model(), zoo_folder())
+    package = find_package(chosen_package(model or ACTIVE, state_folder(None)), zoo_folder())
     rules = _rules(package, recipe, threshold)
     known = load_truth(truth) if truth else None
     if known:
@@ -138,14 +138,6 @@ def inspect(  # noqa: PLR0913 - an argument per option
     code = _exit_code(run.judged, fail_on_reject=fail_on_reject)
     if code:
         raise typer.Exit(code)
-
-
-def _active_model() -> str:
-    from app.config import ModelSettings
-    from app.detect.zoo import active_package
-
-    active = active_package(state_folder(None))
-    return active[0] if active else ModelSettings().package
 
 
 def _rules(package: Package, path: Path | None, threshold: float | None) -> Recipe:

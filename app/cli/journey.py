@@ -139,7 +139,7 @@ def _camera(line: Line, camera: CameraSettings) -> list[Moment]:
         _moment(
             line,
             f"{name}: verdict",
-            f"at the latest {model.verdict_ms:g} ms after the frame, by {model.package} on {model.runtime}",
+            f"at the latest {model.verdict_ms:g} ms after the frame; package {model.package}, runtime {model.runtime}",
             camera.position_mm,
             in_memory_ms + model.verdict_ms,
         ),

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.cli.console import out, print_json
-from app.cli.options import Json
+from app.cli.options import Json, state_folder
 
 if TYPE_CHECKING:
     from app.cli.explain import Explanation
@@ -54,11 +54,11 @@ def check(
 def _explained(setup: Setup) -> Explanation:
     """Checks what `load_setup` cannot, as it knows nothing of the model."""
     from app.cli.explain import check_golden, check_recipe, check_region, explain
-    from app.detect.zoo import find_package, zoo_folder
+    from app.detect.zoo import chosen_package, find_package, zoo_folder
     from app.main import goldens_of
 
     where = str(setup.folder / setup.line.recipe)
-    package = find_package(setup.line.model.package, zoo_folder())
+    package = find_package(chosen_package(setup.line.model.package, state_folder(None)), zoo_folder())
     check_recipe(setup.recipe, package.classes, where)
     check_region(setup.recipe, setup.line, where)
     check_golden(setup.recipe, package.spec, setup.line, where)

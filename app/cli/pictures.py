@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from app.cli.lettering import CARD, INK, PAPER, Colour, Letters, Mark, badge, chip, chip_size
-from app.types import Finding, Image, Verdict
+from app.types import Finding, Image, Reason, Verdict
 
 Box = tuple[int, int, int, int]
 
@@ -69,7 +69,7 @@ def mark_of(verdict: Verdict) -> Mark:
 
 def mark_of_finding(finding: Finding) -> Mark:
     """How a finding is drawn: `app.decide` says in words which ones only flag."""
-    return Mark.FLAG if finding.text.endswith("flagged only") else Mark.REJECT
+    return Mark.FLAG if finding.reason is Reason.FLAGGED else Mark.REJECT
 
 
 def reason_in_short(finding: Finding) -> str:

@@ -57,12 +57,11 @@ def heard(code: int, said: str, complained: str) -> dict[str, Any]:
 def try_runtime(name: str) -> dict[str, Any]:
     """Judges the golden frames of the default package on a runtime."""
     from app.capture.pictures import read_picture  # noqa: PLC0415 - the child loads only what it tries
-    from app.config import ModelSettings  # noqa: PLC0415
     from app.detect.proof import prove  # noqa: PLC0415
     from app.detect.runtimes import open_detector  # noqa: PLC0415
-    from app.detect.zoo import find_package, zoo_folder  # noqa: PLC0415
+    from app.detect.zoo import DEFAULT, find_package, zoo_folder  # noqa: PLC0415
 
-    package = find_package(ModelSettings().package, zoo_folder())
+    package = find_package(DEFAULT, zoo_folder())
     detector = open_detector(package, name)
     try:
         report = prove(package, detector, read_picture)

@@ -19,6 +19,10 @@ from app.toml import read_toml, validated
 ZOO_VARIABLE = "TAKT_ZOO"
 POINTER = "active.toml"
 
+ACTIVE = "active"
+DEFAULT = "pcb-nano"
+"""The package of a station on which none was activated."""
+
 
 @dataclass(frozen=True, slots=True)
 class ZooEntry:
@@ -121,6 +125,22 @@ def active_package(state: Path) -> tuple[str, str] | None:
     """
     pointer = _read_pointer(state)
     return (pointer.active.name, pointer.active.onnx_sha256) if pointer else None
+
+
+def chosen_package(name: str, state: Path) -> str:
+    """What a line or a command line means by a package's name.
+
+    Args:
+        name: A name, a folder, or `active`: what was activated on this station, else `pcb-nano`.
+        state: The station's state folder.
+
+    Raises:
+        PackageError: The pointer to the active package is damaged.
+    """
+    if name != ACTIVE:
+        return name
+    active = active_package(state)
+    return active[0] if active else DEFAULT
 
 
 def rollback(state: Path) -> str:

@@ -113,7 +113,7 @@ def test_flagged_class_counts_from_its_threshold():
 def test_near_miss_flags_the_part_and_passes_it():
     result = verdict(found(score=0.3), flag_margin=0.1)
     assert (result.destination, result.is_flagged) == (PASS, True)
-    assert texts(result) == ["open 0.30 at x=10 y=20, 8 x 4 px, just below the threshold 0.35, flagged only"]
+    assert texts(result) == ["open 0.30 at x=10 y=20, 8 x 4 px, just below the threshold 0.35"]
 
 
 @pytest.mark.parametrize(("score", "is_flagged"), [(0.25, True), (0.375, True), (0.249, False)])
@@ -218,7 +218,7 @@ def test_part_is_rejected_exactly_when_a_rejecting_class_counts(detections, keys
     ]
     result = verdict(*detections, **keys)
     assert result.is_pass == (not counting)
-    assert {each.detection for each in result.findings if "flagged" not in each.text} == set(counting)
+    assert {each.detection for each in result.findings if each.reason is Reason.DEFECT} == set(counting)
 
 
 @given(DETECTIONS.flatmap(lambda each: st.tuples(st.just(each), st.permutations(each))), RECIPES)
@@ -230,7 +230,7 @@ def test_order_of_the_detections_never_matters(orders, keys):
 @given(DETECTIONS, RECIPES)
 def test_part_is_flagged_exactly_when_a_finding_says_so(detections, keys):
     result = verdict(*detections, **keys)
-    assert result.is_flagged == any("flagged only" in each.text for each in result.findings)
+    assert result.is_flagged == any(each.reason is Reason.FLAGGED for each in result.findings)
 
 
 def test_part_that_no_picture_spoke_for_is_rejected_with_its_reason():

@@ -17,7 +17,7 @@ def site(tmp_path, zoo):
     def write(line=LINE, recipe=RECIPE):
         folder = tmp_path / "site"
         folder.mkdir(exist_ok=True)
-        (folder / "line.toml").write_text(line.replace('"pcb-nano"', '"tiny"'))
+        (folder / "line.toml").write_text(line.replace('"active"', '"tiny"'))
         (folder / "recipe.toml").write_text(recipe)
         return folder / "line.toml"
 
@@ -98,7 +98,7 @@ def test_a_recipe_that_does_not_fit_the_line_is_refused(takt, site, recipe, hint
 
 
 def test_a_model_package_that_is_not_there_is_refused(takt, site):
-    result = takt.run("line", "check", site(LINE.replace('"pcb-nano"', '"absent"')))
+    result = takt.run("line", "check", site(LINE.replace('"active"', '"absent"')))
 
     assert result.exit_code == 5
     assert "absent" in only_sentence(result.stderr)
