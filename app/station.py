@@ -28,7 +28,7 @@ from app.status import State, Status
 from app.types import Detection, Frame, Image, LedgerEvent, Reason, Verdict
 
 STAGES = ("pre", "infer", "decode", "decide", "command", "frame_to_verdict")
-"""What the ledger of latencies measures. `frame_to_verdict` runs from the frame in memory to the tracker's answer."""
+"""What the ledger of latencies measures. `command` is from a gate's command to its pin's edge; `frame_to_verdict` runs from the frame in memory to the tracker's answer."""
 
 WORKERS = ("trigger", "verdict", "output")
 IDLE_NS = round(IDLE_MS * NS_PER_MS)
@@ -218,12 +218,8 @@ class Station:
     def _finish(self, now_ns: int) -> None:
         """Lets the tracker say what is due, does it, and hands the record over."""
         self._tracker.tick(now_ns)
-        started_ns = self._stopwatch.now_ns()
-        commands = self._tracker.take_commands()
-        for command in commands:
+        for command in self._tracker.take_commands():
             self._obey(command, now_ns)
-        if commands:
-            self.latency.note("command", self._stopwatch.now_ns() - started_ns)
         self._heartbeat.progress("output")
         events = self._tracker.take_events()
         if events:
@@ -231,8 +227,10 @@ class Station:
 
     def _obey(self, command: Command, now_ns: int) -> None:
         if isinstance(command, MoveGate):
+            started_ns = self._stopwatch.now_ns()
             self._rejecting[command.destination] = command.is_rejecting
             self._move(command.destination, now_ns)
+            self.latency.note("command", self._stopwatch.now_ns() - started_ns)
         elif isinstance(command, Expose):
             self._expose(command, now_ns)
         elif isinstance(command, Permit):

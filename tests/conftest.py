@@ -96,7 +96,7 @@ def pytest_terminal_summary(terminalreporter, config):
     out = terminalreporter
     out.section("left out")
     for (name, why), count in sorted(config.stash[_LEFT_OUT].items()):
-        out.line(f"{name} ({count} {'test' if count == 1 else 'tests'} or modules of tests): {why}")
+        out.line(f"{name} ({count}): {why}")
     examples = settings().max_examples
     if examples < LONG_EXAMPLES:
         out.line(f"long: property tests ran {examples:,} examples, not {LONG_EXAMPLES:,}; run: make test-long")

@@ -68,9 +68,9 @@ def group_of_skip(reason: str) -> tuple[str, str] | None:
     for group in (*GROUPS, LONG):
         if reason.endswith(group.reason):
             return group.name, group.why
-    if "TAKT_DATA" in reason:
-        return "data", next(group.why for group in GROUPS if group.name == "data")
     extra = _EXTRA.search(reason)
-    if extra:
-        return extra[1], f'its libraries are not installed; run: .venv/bin/pip install -e ".[{extra[1]}]"'
-    return None
+    name = extra[1] if extra else "data" if "TAKT_DATA" in reason else ""
+    known = next((group for group in GROUPS if group.name == name), None)
+    if known:
+        return known.name, known.why
+    return (name, f'its libraries are not installed; run: .venv/bin/pip install -e ".[{name}]"') if name else None

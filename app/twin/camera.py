@@ -10,8 +10,9 @@ import numpy as np
 
 from app.clock import NS_PER_MS, VirtualClock
 from app.config import CameraSettings
-from app.errors import CameraError, FrameTimeoutError
+from app.errors import CameraError, DataError, FrameTimeoutError
 from app.twin.machine import Machine
+from app.twin.parts import Piece
 from app.twin.scenario import Fault, FaultKind
 from app.types import Frame, Image
 
@@ -54,7 +55,7 @@ class TwinCamera:
         """Exposes now.
 
         Raises:
-            CameraError: The camera is closed, or gone.
+            CameraError: The camera is closed or gone, or the part's picture cannot be read.
         """
         self._check_open()
         body = self._machine.under(self._settings.position_mm, self._tolerance_mm)
@@ -68,7 +69,7 @@ class TwinCamera:
         if fault and kind is FaultKind.FRAME_LATE:
             ready_ns += round(fault.size * NS_PER_MS)
         frame = Frame(
-            image=self._belt if body is None else self._sized(body.piece.image),
+            image=self._belt if body is None else self._seen(body.piece),
             camera=self.name,
             host_ns=at_ns,
             counter=self._counter,
@@ -118,6 +119,13 @@ class TwinCamera:
         weave = _WEAVE_GREY * np.sin(np.arange(self._settings.width_px) * 1.3)
         grey = np.clip(_BELT_GREY + weave + noise, 0, 255).astype(np.uint8)
         return self._sized(grey)
+
+    def _seen(self, piece: Piece) -> Image:
+        try:
+            image = piece.image
+        except DataError as error:
+            raise CameraError(f"camera {self.name!r} has no picture of {piece.name}: {error.what}", error.mend) from error
+        return image if piece.is_frame else self._sized(image)
 
     def _sized(self, image: Image) -> Image:
         """The picture in the size and with the channels that the settings name."""

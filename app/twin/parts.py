@@ -25,11 +25,13 @@ class Piece:
         name: File name of its picture.
         is_bad: It has a defect.
         load: Makes its picture.
+        is_frame: Its picture is a camera's frame already: the twin's camera gives it as it is, whatever its size.
     """
 
     name: str
     is_bad: bool
     load: Callable[[], Image]
+    is_frame: bool = False
 
     @property
     def image(self) -> Image:
@@ -144,7 +146,7 @@ class PictureParts:
             Random(f"order {self._seed} {turn}").shuffle(order)  # noqa: S311 - a seeded world, not a secret
             self._orders[turn] = order
         path, is_bad = self._known[order[place]]
-        return Piece(path.name, is_bad, lambda: self._read_picture(path))
+        return Piece(path.name, is_bad, lambda: self._read_picture(path), is_frame=True)
 
 
 def _pictures(folder: Path) -> list[Path]:

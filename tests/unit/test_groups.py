@@ -15,10 +15,16 @@ def test_skip_by_marker_belongs_to_its_group(group):
 
 
 def test_skip_that_names_a_missing_extra_belongs_to_that_extra():
-    name, why = group_of_skip('Skipped: export needs: pip install "takt-inspect[train]"')
+    name, why = group_of_skip('Skipped: it needs: pip install "takt-inspect[evaluate]"')
 
-    assert name == "train"
-    assert ".[train]" in why
+    assert name == "evaluate"
+    assert ".[evaluate]" in why
+
+
+def test_skip_that_names_the_extra_of_a_group_belongs_to_that_group():
+    train = next(group for group in GROUPS if group.name == "train")
+
+    assert group_of_skip('Skipped: export needs: pip install "takt-inspect[train]"') == (train.name, train.why)
 
 
 def test_skip_for_absent_pictures_belongs_to_the_data():
@@ -50,4 +56,4 @@ def test_run_names_the_group_that_was_left_out(tmp_path):
     run = run_suite(tmp_path, "@pytest.mark.long\ndef test_it():\n    pass")
 
     assert run.returncode == 0
-    assert "long (1 test" in run.stdout
+    assert "long (1): " in run.stdout

@@ -3,8 +3,9 @@ import pytest
 from workshop import LEAD_MM, Workshop, line
 
 from app.clock import NS_PER_MS
-from app.errors import CameraError, FrameTimeoutError
+from app.errors import CameraError, DataError, FrameTimeoutError
 from app.twin.camera import TwinCamera
+from app.twin.parts import Piece
 from app.twin.scenario import Fault, FaultKind
 
 CAMERA_MM = 150.0
@@ -173,3 +174,26 @@ def test_frame_on_its_way_when_the_camera_closes_never_arrives():
     studio.camera.open()
     studio.wait()
     assert studio.grab_all() == []
+
+
+def frame_of(piece):
+    """What the camera makes of a part in place of the first one."""
+    studio = Studio()
+    studio.shop.machine.bodies[0].piece = piece
+    studio.shoot(0)
+    studio.wait()
+    return studio.grab()
+
+
+def test_picture_that_is_a_frame_already_keeps_its_size():
+    whole = np.zeros((50, 70, 3), np.uint8)
+    assert frame_of(Piece("a.png", is_bad=True, load=lambda: whole, is_frame=True)).image.shape == (50, 70, 3)
+    assert frame_of(Piece("a.png", is_bad=True, load=lambda: whole)).image.shape == (32, 32)
+
+
+def test_part_whose_picture_cannot_be_read_is_a_fault_of_the_camera():
+    def torn():
+        raise DataError("a.png is cut off", "copy it again")
+
+    with pytest.raises(CameraError, match=r"no picture of a\.png: a\.png is cut off; copy it again"):
+        frame_of(Piece("a.png", is_bad=True, load=torn, is_frame=True))
