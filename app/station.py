@@ -28,7 +28,8 @@ from app.status import State, Status
 from app.types import Detection, Frame, Image, LedgerEvent, Reason, Verdict
 
 STAGES = ("pre", "infer", "decode", "decide", "command", "frame_to_verdict")
-"""What the ledger of latencies measures. `command` is from a gate's command to its pin's edge; `frame_to_verdict` runs from the frame in memory to the tracker's answer."""
+"""What the ledger of latencies measures. `command` is from a gate's command to its pin's edge; `frame_to_verdict` runs
+from the frame in memory to the tracker's answer."""
 
 WORKERS = ("trigger", "verdict", "output")
 IDLE_NS = round(IDLE_MS * NS_PER_MS)

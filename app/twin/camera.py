@@ -124,7 +124,8 @@ class TwinCamera:
         try:
             image = piece.image
         except DataError as error:
-            raise CameraError(f"camera {self.name!r} has no picture of {piece.name}: {error.what}", error.mend) from error
+            what = f"camera {self.name!r} has no picture of {piece.name}: {error.what}"
+            raise CameraError(what, error.mend) from error
         return image if piece.is_frame else self._sized(image)
 
     def _sized(self, image: Image) -> Image:
