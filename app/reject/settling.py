@@ -119,7 +119,7 @@ class Settling:
     def _settle_bad(self, track: Track) -> None:
         chute = self._chutes.get(track.taken_by or track.route or "")
         is_collateral = track.reason is Reason.COLLATERAL
-        if chute is not None and not track.is_missed:
+        if chute is not None:
             if self._book.reach <= self._chute_end(chute, track):
                 return
             if not is_collateral:
@@ -144,7 +144,6 @@ class Settling:
     def _miss(self, track: Track, cause: StopCause, text: str) -> None:
         if self._book.challenge.missed(track.part_id):
             self._book.prove_stop()
-        track.is_missed = True
         track.taken_by = None
         self._book.latch(cause, text, track.part_id)
         if track.outcome is None and not track.is_suppressed:

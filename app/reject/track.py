@@ -35,7 +35,6 @@ class Track:
         is_spent: Its dwell was cut short; the gate does not act on it again.
         is_suppressed: The gate is held back on purpose (challenge test).
         is_challenge: A known-bad part of a challenge test.
-        is_missed: Its reject was not confirmed in time.
         outcome: Its one final state.
     """
 
@@ -53,7 +52,6 @@ class Track:
     is_spent: bool = False
     is_suppressed: bool = False
     is_challenge: bool = False
-    is_missed: bool = False
     outcome: Outcome | None = None
 
     @property

@@ -114,6 +114,7 @@ def test_near_miss_flags_the_part_and_passes_it():
     result = verdict(found(score=0.3), flag_margin=0.1)
     assert (result.destination, result.is_flagged) == (PASS, True)
     assert texts(result) == ["open 0.30 at x=10 y=20, 8 x 4 px, just below the threshold 0.35"]
+    assert result.findings[0].reason is Reason.FLAGGED
 
 
 @pytest.mark.parametrize(("score", "is_flagged"), [(0.25, True), (0.375, True), (0.249, False)])

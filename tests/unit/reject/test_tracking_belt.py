@@ -388,6 +388,7 @@ def test_parts_cleared_by_hand_are_accounted_for() -> None:
     rig.tracker.reset("Ada", "lead", "jam", is_cleared=True)
     rig.take()
     assert rig.outcomes == [("REJECTED", "BY_HAND"), ("REJECTED", "BY_HAND")]
+    assert [event.data["text"] for event in rig.of(EventKind.VERDICT)] == ["", "taken off the belt by hand"]
     assert rig.tracker.tally.in_flight == 0
     rig.move(800)
     assert rig.causes == []

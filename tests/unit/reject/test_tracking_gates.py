@@ -99,6 +99,20 @@ def test_pulse_that_must_drop_inside_its_dwell_stops_the_line() -> None:
     assert rig.gate == [True, False]
 
 
+def test_part_upstream_of_a_dropped_pulse_is_not_suspect() -> None:
+    rig = pusher(gate__dwell_mm=20)
+    bad, good = pair(rig, "reject", "pass")
+    rig.move_to(bad, 415)
+    rig.wait(500)
+    assert rig.causes == ["GATE_TIMEOUT"]
+    assert rig.of(EventKind.LATCHED)[0].data["text"].endswith("suspect: part 1")
+    rig.move_to(bad, 484)
+    rig.edge("chute:reject")
+    rig.move_to(good, 600)
+    rig.edge("exit")
+    assert rig.outcomes == [("REJECTED", "SEEN"), ("PASSED", "SEEN")]
+
+
 def test_diverter_may_hold_its_dwell_for_ever() -> None:
     rig = Rig()
     at = rig.bad_part()
@@ -234,8 +248,9 @@ def test_lot_with_a_lost_part_closes_only_with_name_and_reason() -> None:
     rig.tracker.open_lot("L2")
     with pytest.raises(CommandRefusedError, match="1 lost"):
         rig.tracker.close_lot("L1")
-    with pytest.raises(CommandRefusedError, match="1 lost"):
-        rig.tracker.close_lot("L1", by="Ada")
+    for words in ({"by": "Ada"}, {"reason": "fell off"}, {"by": " ", "reason": "fell off"}):
+        with pytest.raises(CommandRefusedError, match="1 lost"):
+            rig.tracker.close_lot("L1", **words)
     tally = rig.tracker.close_lot("L1", by="Ada", reason="fell off, found")
     assert (tally.lost, tally.is_balanced) == (1, True)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from app.clock import NS_PER_MS, NS_PER_S
 from app.errors import CommandRefusedError
+from app.reject.lineio import BeltReading, Edge
 from app.types import EventKind
 from tests.unit.reject.rig import Rig, settings
 
@@ -90,6 +92,25 @@ def test_encoder_still_while_the_belt_runs_stops_the_line() -> None:
     rig.wait(290)
     assert rig.causes == []
     rig.wait(20)
+    assert rig.causes == ["ENCODER_STILL"]
+
+
+def test_belt_that_runs_at_the_start_already_is_watched() -> None:
+    rig = Rig(settings(belt__running={"pin": 9}), is_ready=False)
+    rig.tracker.start(BeltReading(0, rig.now_ns), rig.now_ns, ["running"])
+    rig.wait(290)
+    assert rig.causes == []
+    rig.wait(20)
+    assert rig.causes == ["ENCODER_STILL"]
+
+
+def test_still_encoder_is_timed_from_the_edge_that_started_the_belt() -> None:
+    rig = Rig(settings(belt__running={"pin": 9}))
+    rig.wait(400)
+    rig.tracker.edge(Edge("running", True, rig.now_ns - 200 * NS_PER_MS, rig.count))
+    rig.wait(90)
+    assert rig.causes == []
+    rig.wait(15)
     assert rig.causes == ["ENCODER_STILL"]
 
 
@@ -215,8 +236,28 @@ def test_challenge_fails_when_a_known_bad_part_is_not_found() -> None:
 
 def test_challenge_needs_a_sensor_that_would_notice() -> None:
     rig = Rig(settings(gate__chute=None, exit=None))
-    with pytest.raises(CommandRefusedError, match="sensor"):
+    with pytest.raises(CommandRefusedError, match=r"^no chute or exit sensor could notice a missing reject; fit one$"):
         rig.tracker.start_challenge("Ada")
+
+
+def test_exit_sensor_alone_can_prove_the_stop() -> None:
+    rig = Rig(settings(gate__chute=None))
+    rig.tracker.start_challenge("Ada")
+    assert rig.tracker.challenge_phase == "SPACED"
+
+
+def test_challenge_is_due_again_after_its_interval() -> None:
+    rig = Rig(settings(challenge={"parts": 1, "interval_h": 1}))
+    assert rig.tracker.is_challenge_due()
+    rig.tracker.start_challenge("Ada")
+    assert not rig.tracker.is_challenge_due()
+    challenge(rig, 3)
+    at = rig.bad_part()
+    rig.move_to(at, 530)
+    assert not rig.tracker.is_challenge_due()
+    rig.now_ns += 3600 * NS_PER_S
+    rig.wait(5)
+    assert rig.tracker.is_challenge_due()
 
 
 def test_challenge_needs_a_running_line() -> None:
