@@ -80,6 +80,11 @@ class ExitWatch:
         """The belt position at which a part is overdue."""
         return track.part.trigger_count + self._at + self._tolerance
 
-    def is_older(self, count: int, origin: int) -> bool:
-        """Whether what is seen at `count` was already past the part sensor when tracking began at `origin`."""
-        return count < origin + self._at - self._tolerance
+    def is_older(self, high_water: int, origin: int) -> bool:
+        """Whether a part seen now was past the part sensor already when tracking began at `origin`.
+
+        Args:
+            high_water: The farthest that the belt has been; where it stands now says nothing, as it may have reversed.
+            origin: Where tracking began.
+        """
+        return high_water < origin + self._at - self._tolerance

@@ -71,7 +71,7 @@ class Settling:
                 self._book.write(
                     EventKind.TRIGGER_REPEAT, text="the belt has reversed: the exit sensor knows this part"
                 )
-            elif self._exit.is_older(count, self._book.belt.origin):
+            elif self._exit.is_older(self._book.belt.high_water, self._book.belt.origin):
                 self._book.alarm(Alarm.UNSEEN_PART, "a part from before the start left the belt")
             else:
                 self._book.latch(StopCause.EXTRA_PART, "the exit sensor saw a part that no trigger announced")

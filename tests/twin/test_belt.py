@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from belt import Run
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.config import Line
@@ -68,6 +68,8 @@ def check_what_always_holds(belt: Run) -> None:
     st.lists(FAULTS, max_size=1),
     st.integers(0, 1 << 16),
 )
+@example("air, read back", [True], (0, 0, 0), (), [(FaultKind.ENCODER_REVERSED, 0.0, 0.5, 0.0)], 0)
+@example("diverter", [False, True], (0.87, 0.94, 0.23), (), [(FaultKind.ENCODER_REVERSED, 0.9, 0.5, 0.0)], 18)
 def test_no_single_fault_lets_a_bad_part_through_in_silence(name, is_bad, numbers, phases, faults, seed) -> None:
     with run(name, is_bad, numbers, phases, faults, seed) as belt:
         check_what_always_holds(belt)

@@ -192,6 +192,15 @@ def test_part_from_before_the_start_is_an_alarm_at_the_exit() -> None:
     assert rig.of(EventKind.ALARM)[0].data["alarm"] == "UNSEEN_PART"
 
 
+def test_part_at_the_exit_while_the_encoder_counts_backwards_stops_the_line() -> None:
+    rig = Rig()
+    at = rig.bad_part()
+    rig.move_to(at, 200)
+    rig.move(-380)
+    rig.edge("exit")
+    assert rig.causes == ["EXTRA_PART"]
+
+
 @pytest.mark.parametrize(("at_mm", "outcomes"), [(571, [("PASSED", "SEEN")]), (630, [("PASSED", "SEEN")])])
 def test_good_part_is_seen_within_the_tolerance_of_the_exit(at_mm: float, outcomes: list[tuple[str, str]]) -> None:
     rig = Rig()
