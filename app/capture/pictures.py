@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from app.capture.headers import BrokenFileError, read_header
 from app.errors import DataError
@@ -112,7 +113,7 @@ def _read_file(path: Path) -> bytes:
     return content
 
 
-def _as_image(path: Path, picture: np.ndarray) -> Image:
+def _as_image(path: Path, picture: NDArray[Any]) -> Image:
     if picture.dtype != np.uint8:
         raise DataError(f"{path} holds {picture.dtype} pixels", "convert it to 8 bits per channel")
     if picture.ndim == 3 and picture.shape[2] == 4:  # noqa: PLR2004

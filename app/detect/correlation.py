@@ -77,9 +77,9 @@ class PhaseCorrelation:
         if small.ndim == 3:  # noqa: PLR2004
             cv2.cvtColor(small, cv2.COLOR_BGR2GRAY, dst=self._grey)
             small = self._grey
-        # A ufunc of two types would make buffers of its own.
-        np.copyto(self._plane, small)
-        self._plane -= self._plane.mean()
+        # Not by numpy: where two types meet, it may make buffers of its own.
+        mean = np.array(cv2.mean(small))
+        cv2.subtract(small, mean, dst=self._plane, dtype=cv2.CV_32F)
         np.multiply(self._plane, self._window, out=self._plane)
         cv2.dft(self._plane, spectrum)
 
@@ -94,7 +94,7 @@ class PhaseCorrelation:
         cv2.extractChannel(pairs, 0, dst=real)
         cv2.extractChannel(pairs, 1, dst=imaginary)
         cv2.magnitude(real, imaginary, magnitude=weight)
-        weak = _WEAK_BIN * float(weight.mean()) + float(np.finfo(np.float32).tiny)
+        weak = _WEAK_BIN * cv2.mean(weight)[0] + float(np.finfo(np.float32).tiny)
         weight += weak
         real /= weight
         imaginary /= weight

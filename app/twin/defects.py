@@ -68,7 +68,7 @@ class Sites:
 
     def _edge(self) -> tuple[Numbers, Numbers]:
         """Points on the copper's rim, and the direction from each to the ground."""
-        height = cv2.GaussianBlur(self._outside - self._inside, (0, 0), 2)
+        height = cv2.GaussianBlur(np.asarray(self._outside - self._inside, np.float32), (0, 0), 2)
         slope_x, slope_y = cv2.Sobel(height, cv2.CV_32F, 1, 0), cv2.Sobel(height, cv2.CV_32F, 0, 1)
         rows, columns = np.nonzero((self._inside > 0) & (self._inside <= 1.5))  # noqa: PLR2004 - the outermost pixel
         normals = np.stack([slope_x[rows, columns], slope_y[rows, columns]], axis=1).astype(float)
