@@ -210,7 +210,7 @@ class Tracker:
         before = book.tracks[-1] if book.tracks else None
         self._footprints.add(count)
         is_full = sum(1 for each in book.tracks if not self._gating.is_past(each)) >= self._capacity
-        book.write(EventKind.TRIGGER, part.part_id, trigger_count=count, trigger_ns=at_ns, lot=part.lot)
+        book.write(EventKind.TRIGGER, part.part_id, trigger_count=count, trigger_ns=at_ns, lot=part.lot, serial=serial)
         if is_full:
             book.latch(
                 StopCause.QUEUE_OVERFLOW, f"more than {self._capacity} parts between sensor and gate", part.part_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import CommandRefusedError
+from app.reject.lineio import BeltReading
 from app.types import EventKind
 from tests.unit.reject.rig import PER_MM, Rig, pusher, settings
 
@@ -353,6 +354,7 @@ def test_part_that_reaches_the_gate_within_the_purge_is_rejected(after_mm: float
     rig.move(after_mm)
     rig.edge("part")
     assert rig.reasons == reasons
+    assert rig.causes == []
 
 
 def test_pusher_waits_until_a_person_has_cleared_the_belt() -> None:
@@ -392,6 +394,31 @@ def test_parts_cleared_by_hand_are_accounted_for() -> None:
     assert rig.tracker.tally.in_flight == 0
     rig.move(800)
     assert rig.causes == []
+
+
+def test_part_after_a_cleared_one_is_measured_against_it() -> None:
+    rig = pusher()
+    rig.part()
+    rig.tracker.stop("Ada")
+    rig.tracker.reset("Ada", "lead", "jam", is_cleared=True)
+    rig.move(20)
+    rig.edge("part")
+    assert rig.reasons == ["PURGED", "TOUCHING"]
+
+
+def test_part_that_covers_the_sensor_at_the_start_is_no_part_of_ours() -> None:
+    rig = Rig(is_ready=False)
+    rig.tracker.start(BeltReading(0, rig.now_ns), rig.now_ns, ["part"])
+    rig.move(20)
+    rig.edge("part", is_active=False)
+    assert (rig.tracker.tally.triggers, rig.causes) == (0, [])
+
+
+def test_part_laid_before_the_sensor_of_a_standing_belt_is_a_part() -> None:
+    rig = Rig()
+    rig.wait(60_000)
+    rig.edge("part")
+    assert (rig.tracker.tally.triggers, rig.causes, rig.reasons) == (1, [], [])
 
 
 # Waking

@@ -126,7 +126,25 @@ def test_part_that_passes_without_a_count_stops_the_line() -> None:
     rig = Rig()
     rig.edge("part")
     rig.edge("part", is_active=False)
-    assert rig.causes == ["ENCODER_STILL"]
+    (latch,) = rig.tracker.latches
+    assert latch.cause.value == "ENCODER_STILL"
+    assert (latch.text, latch.part_id) == ("a part went by and the encoder counted nothing", 1)
+
+
+def test_two_parts_at_one_count_stop_the_line() -> None:
+    rig = Rig()
+    rig.edge("part")
+    rig.edge("part")
+    (latch,) = rig.tracker.latches
+    assert latch.cause.value == "ENCODER_STILL"
+    assert (latch.text, latch.part_id) == ("two parts came and the encoder counted nothing", 2)
+
+
+def test_serial_that_is_known_at_the_trigger_is_recorded_with_it() -> None:
+    rig = Rig()
+    rig.tracker.trigger(rig.now_ns, rig.count, serial="SN-9")
+    rig.take()
+    assert rig.of(EventKind.TRIGGER)[0].data["serial"] == "SN-9"
 
 
 def test_part_on_belt_behind_the_start_means_crossed_encoder_wires() -> None:
