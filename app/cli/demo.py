@@ -17,6 +17,8 @@ from app.errors import UsageError
 if TYPE_CHECKING:
     from app.detect.detector import Detector
     from app.detect.golden import Goldens
+    from app.detect.package import Package
+    from app.main import Setup
     from app.rehearsal import Notebook, Rehearsal
     from app.status import Status
     from app.twin.parts import PartSource
@@ -107,21 +109,16 @@ def demo(  # noqa: PLR0913 - an argument per option
 
 
 def _build(order: _Order) -> tuple[Rehearsal, Notebook, Detector]:
-    from app.main import build_rehearsal, goldens_of, load_setup, open_model, picture_parts, rendered_parts, twin_line
+    from app.main import build_rehearsal, load_setup, open_model, twin_line
     from app.twin.motion import Phase
     from app.twin.scenario import Scenario
 
     setup = load_setup(order.line or twin_line())
     detector, package = open_model(setup.line.model.model_copy(update=order.model), state_folder(None))
     setup = setup.with_threshold(package.score_threshold)
-    source: PartSource
-    goldens: Goldens | None
     try:
-        if order.parts_from is None:
-            source, goldens = rendered_parts(order.seed, order.parts or DEFAULT_PARTS)
-        else:
-            source, own = picture_parts(order.parts_from, order.truth, order.good_from, order.parts, order.seed)
-            goldens = own or goldens_of(setup)
+        source, goldens = _parts(order, setup, package)
+        if order.parts_from is not None:
             # Half the pictures may be bad, which no line would run on: the rules that stop it for that are off.
             stops = setup.line.stops.model_copy(update={"consecutive_rejects": 0, "reject_rate": 0.0})
             setup = setup.with_line(setup.line.model_copy(update={"stops": stops}))
@@ -133,6 +130,22 @@ def _build(order: _Order) -> tuple[Rehearsal, Notebook, Detector]:
         detector.close()
         raise
     return rehearsal, notebook, detector
+
+
+def _parts(order: _Order, setup: Setup, package: Package) -> tuple[PartSource, Goldens | None]:
+    """What is sent down the belt, and its golden samples."""
+    from app.main import goldens_of, picture_parts, rendered_parts
+
+    if order.parts_from is None:
+        return rendered_parts(order.seed, order.parts or DEFAULT_PARTS)
+    source, own = picture_parts(order.parts_from, order.truth, order.good_from, order.parts, order.seed)
+    goldens = own or goldens_of(setup)
+    if package.spec.is_golden and goldens is None:
+        raise UsageError(
+            f"model {package.name} compares each part with its golden sample, and there is none",
+            "give --good-from DIR, or name a golden_sample in the line's recipe",
+        )
+    return source, goldens
 
 
 def _run(rehearsal: Rehearsal) -> float:
@@ -195,12 +208,12 @@ def _pictures(rehearsal: Rehearsal) -> dict[str, int]:
 
     parts = [part for part in rehearsal.machine.truth().parts if not part.is_dropped]
     elsewhere = (GOOD_BIN, BY_HAND, ON_BELT)
-    return {
-        "bad": len({part.name for part in parts if part.is_bad}),
-        "good": len({part.name for part in parts if not part.is_bad}),
-        "escapes": len({part.name for part in parts if part.is_bad and part.place == GOOD_BIN}),
-        "overkill": len({part.name for part in parts if not part.is_bad and part.place not in elsewhere}),
+    sent = {"bad": [part for part in parts if part.is_bad], "good": [part for part in parts if not part.is_bad]}
+    wrong = {
+        "escapes": [part for part in sent["bad"] if part.place == GOOD_BIN],
+        "overkill": [part for part in sent["good"] if part.place not in elsewhere],
     }
+    return {key: len({part.source or part.name for part in each}) for key, each in (sent | wrong).items()}
 
 
 def _print(figures: dict[str, Any]) -> None:

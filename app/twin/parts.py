@@ -26,12 +26,14 @@ class Piece:
         is_bad: It has a defect.
         load: Makes its picture.
         is_frame: Its picture is a camera's frame already: the twin's camera gives it as it is, whatever its size.
+        source: The file that its picture is read from, as two folders may hold files of one name; empty without a file.
     """
 
     name: str
     is_bad: bool
     load: Callable[[], Image]
     is_frame: bool = False
+    source: str = ""
 
     @property
     def image(self) -> Image:
@@ -146,7 +148,7 @@ class PictureParts:
             Random(f"order {self._seed} {turn}").shuffle(order)  # noqa: S311 - a seeded world, not a secret
             self._orders[turn] = order
         path, is_bad = self._known[order[place]]
-        return Piece(path.name, is_bad, lambda: self._read_picture(path), is_frame=True)
+        return Piece(path.name, is_bad, lambda: self._read_picture(path), is_frame=True, source=str(path))
 
 
 def _pictures(folder: Path) -> list[Path]:

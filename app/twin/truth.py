@@ -22,6 +22,7 @@ class PartTruth:
             never did.
         place: Where it ended: "good bin", "by hand", "on belt", or the destination whose bin holds it.
         is_dropped: It was put on the belt behind the part sensor.
+        source: The file that its picture was read from; empty without a file.
     """
 
     index: int
@@ -30,6 +31,7 @@ class PartTruth:
     trigger_count: int | None
     place: str
     is_dropped: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Truth:
 
     def __init__(self, bodies: Iterable[Body]) -> None:
         self.parts = tuple(
-            PartTruth(b.index, b.piece.name, b.piece.is_bad, b.trigger_count, b.place, b.is_dropped)
+            PartTruth(b.index, b.piece.name, b.piece.is_bad, b.trigger_count, b.place, b.is_dropped, b.piece.source)
             for b in bodies
             if b.trigger_count is not None or b.is_dropped
         )
