@@ -348,7 +348,7 @@ def test_diverter_purges_by_itself_and_keeps_the_gate_open() -> None:
     assert (rig.gate, rig.tracker.state.value) == ([True, False], "RUNNING")
 
 
-@pytest.mark.parametrize(("after_mm", "reasons"), [(99, ["PURGED"]), (101, [])])
+@pytest.mark.parametrize(("after_mm", "reasons"), [(0, ["PURGED"]), (99, ["PURGED"]), (100, ["PURGED"]), (101, [])])
 def test_part_that_reaches_the_gate_within_the_purge_is_rejected(after_mm: float, reasons: list[str]) -> None:
     rig = Rig(is_ready=False)
     rig.move(after_mm)

@@ -95,6 +95,29 @@ def test_encoder_still_while_the_belt_runs_stops_the_line() -> None:
     assert rig.causes == ["ENCODER_STILL"]
 
 
+def test_encoder_that_is_still_still_forbids_the_reset() -> None:
+    rig = Rig(settings(belt__running={"pin": 9}))
+    rig.edge("running")
+    rig.wait(310)
+    with pytest.raises(CommandRefusedError, match=r"still present: ENCODER_STILL \(encoder\)"):
+        rig.tracker.reset("Ada", "lead", "?")
+    rig.move(1)
+    rig.tracker.reset("Ada", "lead", "coupling tightened")
+    assert rig.causes == []
+
+
+def test_belt_may_go_back_by_the_stretch_that_is_watched_and_no_farther() -> None:
+    rig = Rig()
+    rig.move(-500)
+    assert rig.causes == []
+    rig.move(-0.5)
+    (latch,) = rig.tracker.latches
+    assert (latch.cause.value, latch.text) == (
+        "BELT_BACKWARDS",
+        "the belt has gone back by 500 mm, or the encoder says so",
+    )
+
+
 def test_belt_that_runs_at_the_start_already_is_watched() -> None:
     rig = Rig(settings(belt__running={"pin": 9}), is_ready=False)
     rig.tracker.start(BeltReading(0, rig.now_ns), rig.now_ns, ["running"])
