@@ -381,6 +381,15 @@ def test_skipped_encoder_state_stops_the_line_and_rejects_what_is_in_flight() ->
     assert rig.gate == [True]
 
 
+def test_part_without_verdict_is_rejected_when_the_belt_position_is_lost() -> None:
+    rig = Rig()
+    rig.part()
+    rig.missed = 1
+    rig.step()
+    (verdict,) = rig.of(EventKind.VERDICT)
+    assert (verdict.data["reasons"], verdict.data["text"]) == ("PURGED", "on belt that was not watched all the way")
+
+
 def test_parts_cleared_by_hand_are_accounted_for() -> None:
     rig = pusher()
     at = rig.good_part()
