@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import CommandRefusedError
 from app.reject.lineio import BeltReading
+from app.reject.tracking import Tracker
 from app.types import EventKind
 from tests.unit.reject.rig import PER_MM, Rig, pusher, settings
 
@@ -421,6 +422,23 @@ def test_part_that_covers_the_sensor_at_the_start_is_no_part_of_ours() -> None:
     rig.move(20)
     rig.edge("part", is_active=False)
     assert (rig.tracker.tally.triggers, rig.causes) == (0, [])
+
+
+def test_sensor_that_stays_covered_from_the_start_on_is_blocked() -> None:
+    rig = Rig(is_ready=False)
+    rig.tracker.start(BeltReading(0, rig.now_ns), rig.now_ns, ["part"])
+    rig.move(299)
+    assert rig.causes == []
+    rig.move(2)
+    assert rig.causes == ["SENSOR_BLOCKED"]
+
+
+def test_events_carry_lane_and_epoch_and_are_numbered_without_gaps() -> None:
+    tracker = Tracker(settings(), epoch=7, lot="L1")
+    tracker.start(BeltReading(0, 0), 0)
+    events = tracker.take_events()
+    assert {(event.lane, event.epoch) for event in events} == {(1, 7)}
+    assert [event.sequence for event in events] == list(range(len(events)))
 
 
 def test_part_laid_before_the_sensor_of_a_standing_belt_is_a_part() -> None:
