@@ -235,17 +235,6 @@ class Line(Settings):
         """The gate for parts without a verdict of their own: the first in the file."""
         return self.gates[0]
 
-    def gate(self, destination: str) -> GateSettings:
-        """The gate that serves `destination`.
-
-        Raises:
-            KeyError: No gate does.
-        """
-        for gate in self.gates:
-            if gate.destination == destination:
-                return gate
-        raise KeyError(destination)
-
 
 def inputs_of(line: Line) -> dict[str, Input]:
     """Every input of the line by the name that edges carry: `part`, `exit`, `chute:reject`, `bin_full:reject` ..."""

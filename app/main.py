@@ -25,7 +25,7 @@ from app.recipe import Recipe, load_recipe
 from app.rehearsal import Notebook, Rehearsal
 from app.reject.gpio import open_line
 from app.reject.tracking import Tracker
-from app.station import Recorder, Station
+from app.station import Judge, Recorder, Station
 from app.twin.camera import TwinCamera
 from app.twin.machine import Machine
 from app.twin.parts import PartSource, PictureParts, RenderedParts
@@ -130,7 +130,7 @@ def build_station(
     clock: Clock,
     pin_factory: Any,
     cameras: Mapping[str, Camera],
-    judge: Inspector,
+    judge: Judge,
     recorder: Recorder,
     lot: str,
 ) -> Station:

@@ -31,11 +31,9 @@ GIVES_UP_AFTER = 20
 class Judged:
     """A rejected part as the camera saw it."""
 
-    part_id: int
     name: str
     image: Image
     verdict: Verdict
-    detections: tuple[Detection, ...]
 
 
 class Notebook:
@@ -71,11 +69,10 @@ class Notebook:
             elif event.kind is EventKind.OUTCOME:
                 self._outcomes[event.part_id] = Outcome(event.data["outcome"])
 
-    def judged(self, frame: Frame, verdict: Verdict, detections: Sequence[Detection]) -> None:
+    def judged(self, frame: Frame, verdict: Verdict, detections: Sequence[Detection]) -> None:  # noqa: ARG002 - the seam
         """Keeps the first rejects with their pictures."""
         if not verdict.is_pass and len(self.rejects) < self._pictures:
-            kept = Judged(verdict.part_id, frame.name, frame.image.copy(), verdict, tuple(detections))
-            self.rejects.append(kept)
+            self.rejects.append(Judged(frame.name, frame.image.copy(), verdict))
 
     def records(self) -> list[Record]:
         """What the ledger says of each part, to be held against the truth."""

@@ -40,7 +40,7 @@ class Frame:
         counter: The camera's trigger counter, where it has one; it tells which trigger this frame answers.
         first_count: Belt position at the first line (area cameras: at the exposure), where it is known.
         last_count: Belt position at the last line; equals `first_count` for an area camera.
-        in_memory_ns: When the last byte was in memory; the latency of a verdict is counted from here.
+        in_memory_ns: When the last byte was in memory, by the host's clock.
         name: File name of a picture that came from disk, else empty.
         release: Gives the slot back; called once by whoever consumed the frame.
     """

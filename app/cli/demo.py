@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.console import err, out, print_json
+from app.cli.console import out, print_json, progress
 from app.cli.options import Json, state_folder
 from app.errors import UsageError
 
@@ -150,20 +150,19 @@ def _parts(order: _Order, setup: Setup, package: Package) -> tuple[PartSource, G
 
 def _run(rehearsal: Rehearsal) -> float:
     """Runs to the end and says when the first part had its outcome."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     first_s: list[float] = []
+    shown = 0
     total = len(rehearsal.machine.bodies)
-    console = err()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("parts", total=total)
+    with progress("parts", total) as step:
 
         def show(status: Status) -> None:
+            nonlocal shown
             done = status.tally.triggers - status.tally.in_flight
             if done and not first_s:
                 first_s.append(time.perf_counter())
-            progress.update(task, completed=done)
+            for _ in range(done - shown):
+                step("")
+            shown = done
 
         rehearsal.run(limit_s=60 + 10 * total, on_progress=show)
     return first_s[0] if first_s else time.perf_counter()

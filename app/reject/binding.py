@@ -84,10 +84,6 @@ class Binder:
         """When the oldest exposure expires."""
         return self._waiting[0].at_ns + self._timeout_ns if self._waiting else None
 
-    def forget(self, part_id: int) -> None:
-        """The part waits for no frame any more."""
-        self._waiting = [each for each in self._waiting if each.part_id != part_id]
-
     def _answer(self, exposure: Outstanding) -> Bound:
         self._waiting.remove(exposure)
         return Bound(exposure)

@@ -99,10 +99,6 @@ class Stops:
         self._latches[latch.cause] = latch
         return True
 
-    def is_present(self, cause: StopCause) -> bool:
-        """Whether the condition behind a cause holds now."""
-        return bool(self._present.get(cause))
-
     def set_present(self, cause: StopCause, where: str, is_present: bool) -> None:
         """Notes whether the condition behind a cause holds at one place, such as one bin."""
         places = self._present.setdefault(cause, set())

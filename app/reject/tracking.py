@@ -48,9 +48,9 @@ class Tracker:
         self._settling = Settling(self._book, self._gating)
         self._judging = Judging(self._book, self._gating)
         self._exposing = Exposing(self._book, self._gating, self._judging)
-        self._last_gate = max(self._gating.gates, key=lambda gate: gate.settings.position_mm)
-        span_mm = self._last_gate.settings.position_mm
-        self._capacity = math.ceil(span_mm / line.part.min_pitch_mm) + QUEUE_MARGIN
+        last_gate_mm = self._gating.gates[-1].settings.position_mm
+        self._watched_mm = last_gate_mm + line.belt.stop_mm
+        self._capacity = math.ceil(last_gate_mm / line.part.min_pitch_mm) + QUEUE_MARGIN
         self._footprints = Footprints(self._book.belt, line.part, 4 * self._capacity)
         self._covered_since: int | None = None
         self._running_since_ns: int | None = None
@@ -372,7 +372,7 @@ class Tracker:
         if is_still:
             book.latch(StopCause.ENCODER_STILL, "the belt runs and the encoder does not count")
         back_mm = (book.belt.high_water - book.belt.count) / book.belt.counts_per_mm
-        if back_mm > self._last_gate.settings.position_mm + self._line.belt.stop_mm:
+        if back_mm > self._watched_mm:
             book.latch(StopCause.BELT_BACKWARDS, f"the belt has gone back by {back_mm:.0f} mm, or the encoder says so")
         if self._covered_since is not None:
             is_blocked = book.reach - self._covered_since >= book.counts(self._line.trigger.blocked_mm)
@@ -386,19 +386,18 @@ class Tracker:
         """Rejects everything up to the last gate and the coasting distance beyond; a diverter stays open for it."""
         book = self._book
         gate = self._gating.default
-        span_mm = self._last_gate.settings.position_mm + self._line.belt.stop_mm
         for track in book.tracks:
             if track.outcome is None and not self._gating.is_past(track):
                 self._judging.force(track, Reason.PURGED, "on belt that was not watched all the way")
         if gate.settings.is_pulse:
             return
-        self._purge_end = book.reach + book.counts(span_mm)
+        self._purge_end = book.reach + book.counts(self._watched_mm)
         self._gating.is_purging = True
-        book.write(EventKind.PURGE_STARTED, mm=span_mm)
+        book.write(EventKind.PURGE_STARTED, mm=self._watched_mm)
 
     def _clear_by_hand(self) -> None:
         book = self._book
-        span = book.counts(self._last_gate.settings.position_mm + self._line.belt.stop_mm)
+        span = book.counts(self._watched_mm)
         for track in book.tracks:
             is_within = book.reach - track.part.trigger_count <= span
             if track.outcome is None and (is_within or track.is_suppressed):

@@ -5,11 +5,9 @@ import warnings
 import pytest
 from gpiozero import BadPinFactory, Device, DigitalOutputDevice, PinFactoryFallback
 
-from app.clock import VirtualClock
 from app.errors import ActuationError, ConfigError, LineError
 from app.reject.gpio import open_line
 from tests.contract.lineio_bench import (
-    BOARDS,
     CONTACT,
     DIVERTER,
     EXIT,
@@ -21,21 +19,9 @@ from tests.contract.lineio_bench import (
     PROVEN_PERMIT,
     RELAY,
     B,
-    Bench,
     TwinBoard,
     make_line,
 )
-
-
-@pytest.fixture(params=BOARDS)
-def bench(request):
-    clock = VirtualClock()
-    bench = Bench(clock, BOARDS[request.param](clock))
-    yield bench
-    if bench.line:
-        bench.line.close()
-    bench.board.factory.close()
-
 
 # ---- outputs ----
 

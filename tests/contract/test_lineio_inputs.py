@@ -2,21 +2,9 @@
 
 import pytest
 
-from app.clock import VirtualClock
 from app.reject.gpio import QUEUE_EDGES
 from app.reject.lineio import Edge
-from tests.contract.lineio_bench import BOARDS, EXIT, MS, PART, RUNNING, VIRTUAL, A, B, Bench
-
-
-@pytest.fixture(params=BOARDS)
-def bench(request):
-    clock = VirtualClock()
-    bench = Bench(clock, BOARDS[request.param](clock))
-    yield bench
-    if bench.line:
-        bench.line.close()
-    bench.board.factory.close()
-
+from tests.contract.lineio_bench import EXIT, MS, PART, RUNNING, VIRTUAL, A, B
 
 # ---- inputs ----
 

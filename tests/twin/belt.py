@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from app.clock import NS_PER_S, SystemClock, VirtualClock
+from app.clock import NS_PER_S, VirtualClock
 from app.config import Line
 from app.detect.detector import Result
 from app.errors import DetectorError
+from app.main import Setup, build_station
 from app.recipe import Recipe
 from app.rehearsal import Notebook, Rehearsal
-from app.reject.gpio import open_line
-from app.reject.tracking import Tracker
-from app.station import Station
 from app.twin.camera import TwinCamera
 from app.twin.machine import Machine
 from app.twin.parts import Piece
@@ -88,21 +87,15 @@ class Run:
         for gate in line.gates:
             if gate.is_pulse:
                 self._watch(gate.destination, gate.output.pin)
-        io = open_line(line, self.clock, self.factory)
         cameras = {camera.name: TwinCamera(camera, self.machine, self.clock) for camera in line.cameras}
-        for camera in cameras.values():
-            camera.open()
-        self.station = Station(
-            line=line,
-            recipe=Recipe.model_validate({"flag_margin": 0}),
+        self.station = build_station(
+            Setup(line, Recipe.model_validate({"flag_margin": 0}), Path()),
             clock=self.clock,
-            stopwatch=SystemClock(),
-            io=io,
-            encoder=io.encoder,
+            pin_factory=self.factory,
             cameras=cameras,
             judge=Oracle(fails_every),
             recorder=self.log,
-            tracker=Tracker(line, lot="L"),
+            lot="L",
         )
         self.rehearsal = Rehearsal(self.station, self.machine, self.clock, self.log)
         self.was_always_balanced = True
