@@ -198,6 +198,32 @@ class ChallengeSettings(Settings):
     parts: int = Field(3, ge=1, le=50, description="known-bad parts in a test")
 
 
+class StorageSettings(Settings):
+    """What is kept of the parts, and for how long. The ledger itself is never dropped: without room the line stops."""
+
+    pass_every: int = Field(50, ge=0, le=100_000, description="one of so many passed parts keeps its picture; 0: none")
+    pictures_days: float = Field(30, gt=0, le=3_650, description="pictures older than this are deleted")
+    pictures_gb: float = Field(
+        20, gt=0, le=100_000, description="above this the oldest pictures are deleted, those of passes first"
+    )
+    min_free_gb: float = Field(
+        1.0, ge=0, le=10_000, description="below this much free disk no pass keeps a picture, below half of it no reject"
+    )
+    segment_h: float = Field(24, gt=0, le=744, description="a segment of the ledger is sealed after so long")
+    archive_days: float = Field(
+        0, ge=0, le=36_500, description="sealed segments older than this are moved to the archive; 0: never"
+    )
+    ring_mb: float = Field(16, ge=1, le=1_024, description="memory for events that the recorder has not taken yet")
+
+
+class UiSettings(Settings):
+    """Where the pages are served."""
+
+    host: str = Field("127.0.0.1", min_length=1, max_length=255, description="address to listen on; 0.0.0.0: every one")
+    port: int = Field(8080, ge=1, le=65_535, description="port to listen on")
+    pixels_per_mm: float = Field(4.0, gt=0.5, le=40, description="of the operator's screen: keys are sized by it")
+
+
 class Line(Settings):
     """A whole `line.toml`."""
 
@@ -215,6 +241,8 @@ class Line(Settings):
     permit: PermitSettings | None = None
     stops: StopSettings = StopSettings()
     challenge: ChallengeSettings = ChallengeSettings()
+    storage: StorageSettings = StorageSettings()
+    ui: UiSettings = UiSettings()
 
     @model_validator(mode="after")
     def _works(self) -> Line:

@@ -14,6 +14,9 @@ builtin kind that a caller would expect, so that code which knows nothing of Tak
     |-- LineError (RuntimeError)            the line's inputs or outputs do not do what they must
     |   |-- ActuationError                  an output did not take its level: the line faults
     |   `-- CommandRefusedError             a command to the line is not allowed in its present state
+    |-- BusError (OSError)                  the place where the processes meet cannot be used
+    |   `-- RingFullError                        events would be lost: the line stops
+    |-- RecordError (OSError)               the ledger or the pictures cannot be read or written
     `-- UsageError (ValueError)             a command line that cannot be carried out
 
 `exit_code` is what a command ends with when the error reaches it; `docs/commands.md` lists them.
@@ -111,3 +114,19 @@ class ActuationError(LineError):
 
 class CommandRefusedError(LineError):
     """A command to the line is not allowed in its present state."""
+
+
+class BusError(TaktError, OSError):
+    """The place where the processes meet cannot be used: held by another, stale beyond repair, or not writable."""
+
+    exit_code = 11
+
+
+class RingFullError(BusError):
+    """The recorder has not kept up and one more event would overwrite one that is not in the ledger."""
+
+
+class RecordError(TaktError, OSError):
+    """The ledger or the pictures cannot be read or written, or do not verify."""
+
+    exit_code = 12

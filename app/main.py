@@ -25,12 +25,14 @@ from app.recipe import Recipe, load_recipe
 from app.rehearsal import Notebook, Rehearsal
 from app.reject.gpio import open_line
 from app.reject.tracking import Tracker
-from app.station import Judge, Recorder, Station
+from app.station import Station
 from app.twin.camera import TwinCamera
 from app.twin.machine import Machine
 from app.twin.parts import PartSource, PictureParts, RenderedParts
 from app.twin.pins import TwinFactory
 from app.twin.scenario import Scenario
+from app.types import Opening
+from app.verdicts import Judge, Recorder
 
 PICTURES_KEPT = 24
 """Rejects that the demo keeps for its contact sheet."""
@@ -154,7 +156,7 @@ def build_station(
         cameras=cameras,
         judge=judge,
         recorder=recorder,
-        tracker=Tracker(setup.line, lot=lot),
+        tracker=Tracker(setup.line, Opening(lot=lot)),
     )
 
 

@@ -53,7 +53,12 @@ class Notebook:
         self._outcomes: dict[int, Outcome] = {}
         self._routes: dict[int, str] = {}
 
-    def take(self, events: Sequence[LedgerEvent]) -> None:
+    @property
+    def is_full(self) -> bool:
+        """A notebook has always room."""
+        return False
+
+    def take(self, events: Sequence[LedgerEvent]) -> int:
         """Reads what matters for the summary."""
         self.events += len(events)
         for event in events:
@@ -68,11 +73,13 @@ class Notebook:
                 self.reasons.update(str(event.data["reasons"]).split())
             elif event.kind is EventKind.OUTCOME:
                 self._outcomes[event.part_id] = Outcome(event.data["outcome"])
+        return len(events)
 
-    def judged(self, frame: Frame, verdict: Verdict, detections: Sequence[Detection]) -> None:  # noqa: ARG002 - the seam
+    def keep(self, frame: Frame, verdict: Verdict, detections: Sequence[Detection]) -> bool:  # noqa: ARG002 - the seam
         """Keeps the first rejects with their pictures."""
         if not verdict.is_pass and len(self.rejects) < self._pictures:
             self.rejects.append(Judged(frame.name, frame.image.copy(), verdict))
+        return True
 
     def records(self) -> list[Record]:
         """What the ledger says of each part, to be held against the truth."""

@@ -1,63 +1,44 @@
 """The hot loop: the only file that knows the order of the stages.
 
-One step takes the belt position and the sensors' edges, lets the tracker say what is due, moves gates and triggers
-cameras, judges the frames that have come, and shows by toggling the permit that all of it works. `docs/architecture.md`
-follows one part through it.
+It has two halves. `step_line` takes the belt position and the sensors' edges, lets the tracker say what is due, moves
+gates and triggers cameras, and shows by toggling the permit that all of it works. `serve` judges the frames that have
+come. In real time each half has a thread of its own (`app.loops`); in virtual time `step` does both.
+`docs/architecture.md` follows one part through it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from threading import Lock
 
 from app.capture.camera import Camera
 from app.capture.trigger import SoftwareTrigger
 from app.clock import NS_PER_MS, Clock
 from app.config import IDLE_MS, Line, inputs_of
-from app.decide import decide, reject
-from app.detect.detector import Result
-from app.errors import ActuationError, CameraError, DataError, DetectorError, FrameTimeoutError
+from app.decide import reject
+from app.errors import ActuationError, CameraError, FrameTimeoutError
 from app.latency import LatencyLedger
 from app.recipe import Recipe
-from app.reject.binding import Outstanding
 from app.reject.lineio import Encoder, LineIO
 from app.reject.signals import Command, Expose, MoveGate, Permit
 from app.reject.tracking import Tracker
 from app.reject.watchdog import Heartbeat
-from app.status import State, Status
-from app.types import Detection, Frame, Image, LedgerEvent, Reason, Verdict
+from app.status import CameraStatus, State, Status, StopReason
+from app.types import LedgerEvent, Reason, Scalar, Tally
+from app.verdicts import Judge, Recorder, Verdicts
 
-STAGES = ("pre", "infer", "decode", "decide", "command", "frame_to_verdict")
-"""What the ledger of latencies measures. `command` is from a gate's command to its pin's edge; `frame_to_verdict` runs
-from the frame in memory to the tracker's answer."""
+STAGES = ("transfer", "wake", "pre", "infer", "decode", "decide", "frame_to_verdict", "command", "gate")
+"""What the ledger of latencies measures. `transfer` runs from the exposure to the frame in memory, `wake` from there to
+the start of judging; `frame_to_verdict` from the frame in memory to the tracker's answer; `command` from a gate's
+command to its pin's edge, and `gate` from its fire point on the belt to that edge."""
 
 WORKERS = ("trigger", "verdict", "output")
 IDLE_NS = round(IDLE_MS * NS_PER_MS)
 """Longest sleep: the belt may start at any time without an edge that says so."""
 
 
-MAX_OPEN_PARTS = 256
-"""Findings of parts this far behind the newest are forgotten: their last frame never came."""
-
-
-class Judge(Protocol):
-    """What finds defects in one frame: `app.detect.inspection.Inspector`, or what a test puts in its place."""
-
-    def inspect(self, image: Image, name: str) -> Result:
-        """Judges one frame; raises DetectorError or DataError where it cannot."""
-        ...
-
-
-class Recorder(Protocol):
-    """Who keeps what happens. Nothing here may block."""
-
-    def take(self, events: Sequence[LedgerEvent]) -> None:
-        """Takes ledger events in order."""
-        ...
-
-    def judged(self, frame: Frame, verdict: Verdict, detections: Sequence[Detection]) -> None:
-        """Takes the frame that completed a verdict; its pixels are only valid during the call."""
-        ...
+def _nobody() -> None:
+    """Wakes nobody: who steps the station looks by himself."""
 
 
 class Station:
@@ -74,6 +55,9 @@ class Station:
         judge: The detector with its recipe.
         recorder: Who keeps events and pictures.
         tracker: The model of the belt.
+        latency: Where the times of each stage are kept.
+        on_verdict: Called in the thread of `serve` when a verdict may have changed what is due next.
+        identity: What runs here, for the ledger: model, recipe, settings, version.
     """
 
     def __init__(  # noqa: PLR0913 - everything is injected, and here it all comes together
@@ -89,34 +73,49 @@ class Station:
         judge: Judge,
         recorder: Recorder,
         tracker: Tracker,
+        latency: LatencyLedger | None = None,
+        on_verdict: Callable[[], None] = _nobody,
+        identity: Mapping[str, Scalar] | None = None,
     ) -> None:
-        self.latency = LatencyLedger(STAGES)
-        self.misses = 0
-        self.stray_frames = 0
+        self.latency = latency or LatencyLedger(STAGES)
         self._line = line
-        self._recipe = recipe
         self._clock = clock
         self._stopwatch = stopwatch
         self._io = io
         self._encoder = encoder
         self._cameras = cameras
-        self._judge = judge
         self._recorder = recorder
         self._tracker = tracker
-        self._budget_ns = round(line.model.verdict_ms * NS_PER_MS)
+        self._identity = identity or {}
+        self._turn = Lock()
+        self._verdicts = Verdicts(
+            tracker=tracker,
+            turn=self._turn,
+            recipe=recipe,
+            judge=judge,
+            recorder=recorder,
+            latency=self.latency,
+            clock=clock,
+            stopwatch=stopwatch,
+            budget_ns=round(line.model.verdict_ms * NS_PER_MS),
+            default_destination=line.default_gate.destination,
+            on_verdict=on_verdict,
+        )
         toggle_ms = line.permit.toggle_ms if line.permit else IDLE_MS
         self._heartbeat = Heartbeat(WORKERS, round(toggle_ms * NS_PER_MS))
         self._software = (
             SoftwareTrigger(line.trigger.every_mm * line.encoder.counts_per_mm) if line.trigger.every_mm else None
         )
-        self._found: dict[int, list[Detection]] = {}
         self._rejecting = {gate.destination: False for gate in line.gates}
         self._is_permitted = False
-        self._camera_fault = ""
+        self._unsaved: list[LedgerEvent] = []
+        self._camera_faults = dict.fromkeys(cameras, "")
+        self._frames = dict.fromkeys(cameras, 0)
+        self._last_frame_ns = dict.fromkeys(cameras, 0)
         self._since_ns = clock.now_ns()
         self._state = State.STOPPED
 
-    # What a person or another process may ask
+    # What a person or another process may ask, in the thread of `step_line`
 
     @property
     def state(self) -> State:
@@ -125,20 +124,29 @@ class Station:
 
     def start(self) -> None:
         """Begins: outputs safe, the belt purged or waiting to be cleared."""
-        now_ns = self._clock.now_ns()
-        active = [name for name in inputs_of(self._line) if self._io.is_active(name)]
-        self._tracker.start(self._encoder.read(now_ns), now_ns, active)
-        self._finish(now_ns)
+        with self._turn:
+            now_ns = self._clock.now_ns()
+            active = [name for name in inputs_of(self._line) if self._io.is_active(name)]
+            self._tracker.start(self._encoder.read(now_ns), now_ns, active, **self._identity)
+            self._finish(now_ns)
+
+    def ask(self, question: Callable[[Tracker], None]) -> None:
+        """Lets a person or another process ask something of the tracker, and does what follows from it.
+
+        Raises:
+            CommandRefusedError: It is not allowed in the present state.
+        """
+        with self._turn:
+            question(self._tracker)
+            self._finish(self._clock.now_ns())
 
     def stop(self, by: str) -> None:
         """Stops the line at a person's wish."""
-        self._tracker.stop(by)
-        self._finish(self._clock.now_ns())
+        self.ask(lambda tracker: tracker.stop(by))
 
     def reset(self, by: str, role: str, reason: str, *, is_cleared: bool = False) -> None:
         """Ends a latched stop; see `Tracker.reset`."""
-        self._tracker.reset(by, role, reason, is_cleared=is_cleared)
-        self._finish(self._clock.now_ns())
+        self.ask(lambda tracker: tracker.reset(by, role, reason, is_cleared=is_cleared))
 
     def status(self, failovers: int = 0, why_degraded: str = "") -> Status:
         """How the station is now.
@@ -148,54 +156,113 @@ class Station:
             why_degraded: Why the standby judges; empty while it does not.
         """
         now_ns = self._clock.now_ns()
-        latches = self._tracker.latches
-        state, why = self._tracker.state, latches[0].text if latches else ""
-        if state is State.RUNNING and self._camera_fault:
-            state, why = State.NO_CAMERA, self._camera_fault
+        with self._turn:
+            tracker = self._tracker
+            latches = tuple(StopReason(e.cause.value, e.text, e.at_ns, e.part_id) for e in tracker.latches)
+            state, why = tracker.state, latches[0].text if latches else ""
+            tally, lot = tracker.tally, tracker.lot
+        camera_fault = next((text for text in self._camera_faults.values() if text), "")
+        if state is State.RUNNING and camera_fault:
+            state, why = State.NO_CAMERA, camera_fault
         elif state is State.RUNNING and why_degraded:
             state, why = State.DEGRADED, why_degraded
         if state is not self._state:
             self._state, self._since_ns = state, now_ns
+        return self._snapshot(now_ns, state, why, tally, lot, latches, failovers)
+
+    def _snapshot(
+        self,
+        now_ns: int,
+        state: State,
+        why: str,
+        tally: Tally,
+        lot: str,
+        latches: tuple[StopReason, ...],
+        failovers: int,
+    ) -> Status:
         return Status(
             state=state,
             why=why,
             since_ns=self._since_ns,
             at_ns=now_ns,
-            tally=self._tracker.tally,
-            lot=self._tracker.lot,
+            tally=tally,
+            lot=lot,
             failovers=failovers,
-            stray_frames=self.stray_frames,
-            misses=self.misses,
+            stray_frames=self._verdicts.stray_frames,
+            misses=self._verdicts.misses,
+            lane=self._line.line.lane,
+            name=self._line.line.name,
+            epoch=self._tracker.epoch,
+            budget_ms=self._line.model.verdict_ms,
+            speed_mm_s=round(self._tracker.speed_mm_s, 1),
+            position_mm=round(self._tracker.position_mm, 1),
+            count=self._tracker.count,
+            is_permitted=self._is_permitted,
+            latches=latches,
+            cameras=tuple(
+                CameraStatus(name, self._camera_faults[name], self._frames[name], self._last_frame_ns[name])
+                for name in self._cameras
+            ),
+            pictures_dropped=self._verdicts.pictures_dropped,
+            challenge_phase=self._tracker.challenge_phase,
+            is_challenge_due=self._tracker.is_challenge_due(),
         )
 
     # The loop
 
     def step(self) -> None:
-        """Does everything that is due now."""
+        """Does everything that is due now, in one thread."""
+        self.step_line()
+        for name in self._cameras:
+            if self.serve(name):
+                with self._turn:
+                    self._finish(self._clock.now_ns())
+
+    def step_line(self) -> None:
+        """Does everything that is due on the line: edges, gates, triggers, permit."""
         now_ns = self._clock.now_ns()
-        self._tracker.observe(self._encoder.read(now_ns), now_ns)
-        self._sense()
-        for text in self._io.tick(now_ns):
-            self._tracker.fault(text)
-        self._finish(now_ns)
-        has_judged = False
-        for name, camera in self._cameras.items():
-            has_judged |= self._serve(name, camera)
-        if has_judged:
+        with self._turn:
+            self._tracker.observe(self._encoder.read(now_ns), now_ns)
+            self._sense()
+            for text in self._io.tick(now_ns):
+                self._tracker.fault(text)
+            self._tracker.ledger(is_full=self._recorder.is_full)
             self._finish(now_ns)
-        self._heartbeat.progress("verdict")
-        if self._heartbeat.should_toggle(now_ns):
-            self._refresh(now_ns)
+            if self._heartbeat.should_toggle(now_ns):
+                self._refresh(now_ns)
+
+    def serve(self, name: str) -> bool:
+        """Judges the frames that a camera has now; says whether there were any."""
+        is_any = False
+        camera = self._cameras[name]
+        while True:
+            self._heartbeat.progress("verdict")
+            try:
+                frame = camera.grab(self._clock.now_ns())
+            except FrameTimeoutError:
+                return is_any
+            except CameraError as error:
+                self._lose(name, f"camera {name}: {error}")
+                return is_any
+            is_any = True
+            self._camera_faults[name] = ""
+            self._frames[name] += 1
+            self._last_frame_ns[name] = frame.in_memory_ns
+            try:
+                self._verdicts.judge(frame)
+            finally:
+                frame.release()
 
     def next_wake_ns(self) -> int:
-        """When `step` is next needed, if no edge and no frame comes first."""
+        """When `step_line` is next needed, if no edge and no frame comes first."""
         now_ns = self._clock.now_ns()
-        due = [
-            now_ns + IDLE_NS,
-            self._tracker.next_wake_ns(now_ns),
-            self._io.next_due_ns(),
-            self._heartbeat.next_due_ns(),
-        ]
+        with self._turn:
+            due = [
+                now_ns + IDLE_NS,
+                self._tracker.next_wake_ns(now_ns),
+                self._io.next_due_ns(),
+                self._heartbeat.next_due_ns(),
+            ]
         return max(now_ns, min(each for each in due if each is not None))
 
     def close(self) -> None:
@@ -206,6 +273,13 @@ class Station:
         self._encoder.close()
 
     # How
+
+    def _lose(self, name: str, text: str) -> None:
+        is_new = not self._camera_faults[name]
+        self._camera_faults[name] = text
+        if is_new:
+            with self._turn:
+                self._tracker.camera_restarted(name)
 
     def _sense(self) -> None:
         for edge in self._io.edges():
@@ -223,8 +297,9 @@ class Station:
             self._obey(command, now_ns)
         self._heartbeat.progress("output")
         events = self._tracker.take_events()
-        if events:
-            self._recorder.take(events)
+        if events or self._unsaved:
+            waiting = [*self._unsaved, *events]
+            self._unsaved = waiting[self._recorder.take(waiting) :]
 
     def _obey(self, command: Command, now_ns: int) -> None:
         if isinstance(command, MoveGate):
@@ -232,6 +307,7 @@ class Station:
             self._rejecting[command.destination] = command.is_rejecting
             self._move(command.destination, now_ns)
             self.latency.note("command", self._stopwatch.now_ns() - started_ns)
+            self.latency.note("gate", self._clock.now_ns() - command.due_ns)
         elif isinstance(command, Expose):
             self._expose(command, now_ns)
         elif isinstance(command, Permit):
@@ -256,69 +332,9 @@ class Station:
         try:
             self._cameras[command.exposure.camera].trigger(now_ns)
         except CameraError as error:
-            self._camera_fault = str(error)
+            self._camera_faults[command.exposure.camera] = str(error)
             destination = self._line.default_gate.destination
             self._tracker.verdict(reject(command.part_id, Reason.NO_FRAME, str(error), destination, now_ns))
-
-    def _serve(self, name: str, camera: Camera) -> bool:
-        """Judges the frames that a camera has; says whether there were any."""
-        is_any = False
-        while True:
-            try:
-                frame = camera.grab(self._clock.now_ns())
-            except FrameTimeoutError:
-                return is_any
-            except CameraError as error:
-                self._camera_fault = f"camera {name}: {error}"
-                return is_any
-            is_any = True
-            self._camera_fault = ""
-            try:
-                self._judge_frame(frame)
-            finally:
-                frame.release()
-
-    def _judge_frame(self, frame: Frame) -> None:
-        started_ns = self._stopwatch.now_ns()
-        exposure = self._tracker.frame(frame)
-        if exposure is None:
-            self.stray_frames += 1
-            return
-        verdict = self._verdict(frame, exposure)
-        if verdict is None:
-            return
-        self._tracker.verdict(verdict)
-        took_ns = self._stopwatch.now_ns() - started_ns
-        self.latency.note("frame_to_verdict", took_ns)
-        if took_ns > self._budget_ns:
-            self.misses += 1
-        self._recorder.judged(frame, verdict, self._found.pop(exposure.part_id, ()))
-
-    def _verdict(self, frame: Frame, exposure: Outstanding) -> Verdict | None:
-        """The verdict that this frame completes; `None` while the part waits for others."""
-        part_id = exposure.part_id
-        now_ns = self._clock.now_ns()
-        try:
-            result = self._judge.inspect(frame.image, frame.name)
-        except (DetectorError, DataError) as error:
-            destination = self._line.default_gate.destination
-            return reject(part_id, Reason.DETECTOR_FAILED, str(error), destination, now_ns)
-        for stage, took_ns in (("pre", result.pre_ns), ("infer", result.infer_ns), ("decode", result.decode_ns)):
-            self.latency.note(stage, took_ns)
-        found = self._found.setdefault(part_id, [])
-        found.extend(result.detections)
-        if not self._tracker.is_complete(part_id):
-            self._forget_all_but(part_id)
-            return None
-        started_ns = self._stopwatch.now_ns()
-        verdict = decide(part_id, found, self._recipe, now_ns)
-        self.latency.note("decide", self._stopwatch.now_ns() - started_ns)
-        return verdict
-
-    def _forget_all_but(self, part_id: int) -> None:
-        """Parts far behind were given up before their last frame came; their findings must not pile up."""
-        for old in [each for each in self._found if each < part_id - MAX_OPEN_PARTS]:
-            del self._found[old]
 
     def _refresh(self, now_ns: int) -> None:
         """Shows that the loop works: one more permit edge, and the held outputs once more."""

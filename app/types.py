@@ -42,6 +42,8 @@ class Frame:
         last_count: Belt position at the last line; equals `first_count` for an area camera.
         in_memory_ns: When the last byte was in memory, by the host's clock.
         name: File name of a picture that came from disk, else empty.
+        slot: Where it lies among the frame slots of its camera; -1 for a frame that lies in none.
+        generation: Which use of that slot this is: a slot is used again once it is released.
         release: Gives the slot back; called once by whoever consumed the frame.
     """
 
@@ -55,6 +57,8 @@ class Frame:
     last_count: int | None = None
     in_memory_ns: int = 0
     name: str = ""
+    slot: int = -1
+    generation: int = 0
     release: Callable[[], None] = _keep
 
 
@@ -194,6 +198,7 @@ class EventKind(str, Enum):
     EXPOSED = "EXPOSED"
     FRAME = "FRAME"
     FRAME_STRAY = "FRAME_STRAY"
+    JUDGED = "JUDGED"
     VERDICT = "VERDICT"
     VERDICT_LATE = "VERDICT_LATE"
     REROUTED = "REROUTED"
@@ -254,3 +259,39 @@ class Tally:
     def is_balanced(self) -> bool:
         """Triggers = passed + rejected + lost + in flight."""
         return self.triggers == self.passed + self.rejected + self.lost + self.in_flight
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A part that was on the belt when its station died.
+
+    Attributes:
+        epoch: The epoch in which it was triggered.
+        part_id: Its number in that epoch.
+        lot: Its lot.
+        travelled_counts: How far it had come from the part sensor at least, in counts; `None` where nobody knows.
+        is_good: It had been judged to pass.
+    """
+
+    epoch: int
+    part_id: int
+    lot: str
+    travelled_counts: int | None
+    is_good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a starting station takes over from the ones before it.
+
+    Attributes:
+        epoch: The number of this start.
+        lot: The lot that runs.
+        tallies: The account of every lot that is open, by name; their parts in flight are the orphans.
+        orphans: The parts that were on the belt.
+    """
+
+    epoch: int = 1
+    lot: str = ""
+    tallies: Mapping[str, Tally] = field(default_factory=lambda: MappingProxyType({}))
+    orphans: tuple[Orphan, ...] = ()

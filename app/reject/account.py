@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from app.errors import CommandRefusedError
 from app.types import Outcome, Tally
 
 
 class Account:
-    """Counts parts by lot. A part belongs to the lot that was open at its trigger, wherever its outcome falls."""
+    """Counts parts by lot. A part belongs to the lot that was open at its trigger, wherever its outcome falls.
 
-    def __init__(self, lot: str) -> None:
+    Args:
+        lot: The lot that runs.
+        carried: The accounts of the lots that were open at the last start, by name.
+    """
+
+    def __init__(self, lot: str, carried: Mapping[str, Tally] = MappingProxyType({})) -> None:
         self.lot = lot
         self._triggers: dict[str, int] = {lot: 0}
         self._outcomes: dict[str, dict[Outcome, int]] = {lot: dict.fromkeys(Outcome, 0)}
+        for name, tally in carried.items():
+            self._triggers[name] = tally.triggers
+            self._outcomes[name] = {
+                Outcome.PASSED: tally.passed,
+                Outcome.REJECTED: tally.rejected,
+                Outcome.LOST: tally.lost,
+            }
 
     def open(self, lot: str) -> None:
         """Makes `lot` the running one.

@@ -80,6 +80,16 @@ class Binder:
             self._waiting = [each for each in self._waiting if each not in overdue]
         return overdue
 
+    def restart(self) -> list[int]:
+        """The camera begins anew: nothing is outstanding, and its counter is learnt again.
+
+        Returns:
+            The parts that waited.
+        """
+        waiting, self._waiting = self._waiting, []
+        self._counter_offset = None
+        return [each.part_id for each in waiting]
+
     def next_due_ns(self) -> int | None:
         """When the oldest exposure expires."""
         return self._waiting[0].at_ns + self._timeout_ns if self._waiting else None

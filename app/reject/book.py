@@ -10,7 +10,7 @@ from app.reject.journal import Journal
 from app.reject.signals import Command, Permit
 from app.reject.stops import Alarm, Latch, StopCause, Stops
 from app.reject.track import Track
-from app.types import Confirmation, EventKind, Outcome, Scalar
+from app.types import Confirmation, EventKind, Opening, Outcome, Scalar
 
 
 class Book:
@@ -18,16 +18,15 @@ class Book:
 
     Args:
         line: The settings.
-        epoch: Which start of the station this is.
-        lot: The lot that runs.
+        opening: Which start of the station this is, and what it takes over.
     """
 
-    def __init__(self, line: Line, epoch: int, lot: str) -> None:
+    def __init__(self, line: Line, opening: Opening) -> None:
         self.line = line
         self.belt = Belt(line.encoder.counts_per_mm)
-        self.journal = Journal(line.line.lane, epoch)
+        self.journal = Journal(line.line.lane, opening.epoch)
         self.stops = Stops(line.stops)
-        self.account = Account(lot)
+        self.account = Account(opening.lot, opening.tallies)
         self.challenge = Challenge(line.challenge, line.part)
         self.tracks: list[Track] = []
         self.commands: list[Command] = []

@@ -71,6 +71,13 @@ class Exposing:
         self._book.write(EventKind.FRAME, exposure.part_id, camera=frame.camera, exposure=exposure.index)
         return exposure
 
+    def restart(self, camera: str) -> None:
+        """Rejects the parts that wait for a camera which has forgotten them."""
+        for part_id in self._binders[camera].restart():
+            track = self._book.find(part_id)
+            if track is not None and track.fate is Fate.PENDING:
+                self._judging.force(track, Reason.NO_FRAME, f"camera {camera} was lost while the part waited for it")
+
     def is_complete(self, part_id: int) -> bool:
         """Every exposure of the part was triggered and has its frame."""
         track = self._book.find(part_id)

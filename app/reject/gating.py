@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from app.clock import NS_PER_S
 from app.reject.book import Book
 from app.reject.gates import Gate
 from app.reject.signals import MoveGate
@@ -50,16 +51,16 @@ class Gating:
     def drive(self) -> None:
         """Turns each gate on or off, as the parts before it demand."""
         for gate in self.gates:
-            is_wanted = self._is_wanted(gate)
+            since = self._wanted_since(gate)
             limit_ns = gate.limit_ns()
             if gate.is_on and limit_ns is not None and self._book.now_ns >= limit_ns:
                 self._time_out(gate)
-            elif is_wanted and not gate.is_on:
+            elif since is not None and not gate.is_on:
                 gate.turn_on(self._book.reach, self._book.speed, self._book.now_ns)
-                self._move(gate, EventKind.GATE_ON)
-            elif not is_wanted and gate.may_drop(self._book.now_ns):
+                self._move(gate, EventKind.GATE_ON, since)
+            elif since is None and gate.may_drop(self._book.now_ns):
                 gate.turn_off(self._book.reach, self._book.speed)
-                self._move(gate, EventKind.GATE_OFF)
+                self._move(gate, EventKind.GATE_OFF, self._last_off(gate))
 
     def follow(self) -> None:
         """Notes for each part, gate by gate, whether its centre was taken."""
@@ -89,18 +90,26 @@ class Gating:
         times = [time_ns for gate in self.gates for time_ns in (gate.limit_ns(), gate.earliest_off_ns())]
         return [time_ns for time_ns in times if time_ns is not None and time_ns > self._book.now_ns]
 
-    def _is_wanted(self, gate: Gate) -> bool:
-        if self.is_purging and gate is self.default and not gate.settings.is_pulse:
-            return True
+    def _wanted_since(self, gate: Gate) -> float | None:
+        """The belt position at which the gate should have turned on; `None` where it should be off."""
         reach, speed = self._book.reach, self._book.speed
-        is_wanted = False
+        if self.is_purging and gate is self.default and not gate.settings.is_pulse:
+            return reach
+        since: float | None = None
         for track in self._book.tracks:
             if track.route != gate.destination or track.is_spent or track.is_suppressed:
                 continue
-            if gate.fire(track, speed) <= reach < gate.off(track, speed):
-                track.fire = gate.fire(track, speed)
-                is_wanted = True
-        return is_wanted
+            fire = gate.fire(track, speed)
+            if fire <= reach < gate.off(track, speed):
+                track.fire = fire
+                since = fire if since is None else min(since, fire)
+        return since
+
+    def _last_off(self, gate: Gate) -> float:
+        """The belt position at which the dwell that is over ended."""
+        reach, speed = self._book.reach, self._book.speed
+        ends = [gate.off(track, speed) for track in self._book.tracks if track.route == gate.destination]
+        return max((end for end in ends if end <= reach), default=reach)
 
     def _pass(self, track: Track, gate: Gate) -> None:
         track.gates_passed += 1
@@ -117,7 +126,7 @@ class Gating:
 
     def _time_out(self, gate: Gate) -> None:
         gate.turn_off(self._book.reach, self._book.speed)
-        self._move(gate, EventKind.GATE_OFF)
+        self._move(gate, EventKind.GATE_OFF, self._book.reach)
         speed = self._book.speed
         inside = [
             track
@@ -133,7 +142,9 @@ class Gating:
         )
         self._book.latch(StopCause.GATE_TIMEOUT, text, inside[0].part_id if inside else None)
 
-    def _move(self, gate: Gate, kind: EventKind) -> None:
+    def _move(self, gate: Gate, kind: EventKind, due: float) -> None:
         is_rejecting = kind is EventKind.GATE_ON
-        self._book.commands.append(MoveGate(gate.destination, is_rejecting))
+        book = self._book
+        late_ns = round((book.reach - due) / book.speed * NS_PER_S) if book.speed > 0 else 0
+        book.commands.append(MoveGate(gate.destination, is_rejecting, book.now_ns - late_ns))
         self._book.write(kind, destination=gate.destination, position=round(self._book.reach, 2))

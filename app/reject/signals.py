@@ -17,10 +17,17 @@ class Expose:
 
 @dataclass(frozen=True, slots=True)
 class MoveGate:
-    """Set a gate to reject or to let pass, now."""
+    """Set a gate to reject or to let pass, now.
+
+    Attributes:
+        destination: The gate.
+        is_rejecting: To what.
+        due_ns: When the belt was where this was due.
+    """
 
     destination: str
     is_rejecting: bool
+    due_ns: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class StopCause(str, Enum):
     OUTPUT_FAULT = "OUTPUT_FAULT"
     QUEUE_OVERFLOW = "QUEUE_OVERFLOW"
     CHALLENGE_FAILED = "CHALLENGE_FAILED"
+    LEDGER_FULL = "LEDGER_FULL"
 
 
 class Alarm(str, Enum):

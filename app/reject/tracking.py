@@ -7,13 +7,14 @@ its time, and answers with commands and ledger events, which `take_commands` and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from app.clock import NS_PER_MS
 from app.config import Line
 from app.errors import CommandRefusedError
 from app.reject.binding import Outstanding
 from app.reject.book import Book
+from app.reject.estate import Estate
 from app.reject.exposing import Exposing
 from app.reject.footprints import Footprints
 from app.reject.gating import Gating
@@ -24,7 +25,21 @@ from app.reject.signals import Command, Permit
 from app.reject.stops import Latch, StopCause
 from app.reject.track import Fate, Track
 from app.status import State
-from app.types import Confirmation, EventKind, Frame, LedgerEvent, Outcome, Part, Reason, Tally, Verdict
+from app.types import (
+    Confirmation,
+    EventKind,
+    Frame,
+    LedgerEvent,
+    Opening,
+    Outcome,
+    Part,
+    Reason,
+    Scalar,
+    Tally,
+    Verdict,
+)
+
+FIRST = Opening()
 
 QUEUE_MARGIN = 4
 """Parts beyond those that fit between sensor and last gate at the least pitch."""
@@ -37,13 +52,14 @@ class Tracker:
 
     Args:
         line: The settings.
-        epoch: Which start of the station this is.
-        lot: The lot that runs.
+        opening: Which start of the station this is, its lot, and what it takes over from the starts before.
     """
 
-    def __init__(self, line: Line, epoch: int = 1, lot: str = "") -> None:
+    def __init__(self, line: Line, opening: Opening = FIRST) -> None:
         self._line = line
-        self._book = Book(line, epoch, lot)
+        self._opening = opening
+        self._book = Book(line, opening)
+        self._estate = Estate(self._book, opening)
         self._gating = Gating(self._book)
         self._settling = Settling(self._book, self._gating)
         self._judging = Judging(self._book, self._gating)
@@ -89,6 +105,26 @@ class Tracker:
         """A challenge test should be run now."""
         return self._book.challenge.is_due(self._book.now_ns)
 
+    @property
+    def epoch(self) -> int:
+        """Which start of the station this is."""
+        return self._opening.epoch
+
+    @property
+    def speed_mm_s(self) -> float:
+        """The belt's speed."""
+        return self._book.speed / self._book.belt.counts_per_mm
+
+    @property
+    def position_mm(self) -> float:
+        """How far the belt has come since the start."""
+        return (self._book.belt.count - self._book.belt.origin) / self._book.belt.counts_per_mm
+
+    @property
+    def count(self) -> int:
+        """The encoder's count."""
+        return self._book.belt.count
+
     def take_commands(self) -> list[Command]:
         """The commands since the last call, in the order in which they must be carried out."""
         commands, self._book.commands = self._book.commands, []
@@ -100,19 +136,22 @@ class Tracker:
 
     # Start, stop, reset
 
-    def start(self, reading: BeltReading, now_ns: int, active: Iterable[str] = ()) -> None:
+    def start(self, reading: BeltReading, now_ns: int, active: Iterable[str] = (), **identity: Scalar) -> None:
         """Begins. What is on the belt now was not seen: it is purged, or a person must clear it (rule 7).
 
         Args:
             reading: The belt position.
             now_ns: The time.
             active: Names of the inputs that are active already.
+            identity: What runs here, for the ledger: model, recipe, settings, version.
         """
         book = self._book
         book.belt.start(reading)
         book.at(now_ns)
-        book.write(EventKind.STARTED, lot=self.lot)
-        book.write(EventKind.LOT_OPENED, lot=self.lot)
+        book.write(EventKind.STARTED, None, lot=self.lot, **identity)
+        if self.lot not in self._opening.tallies:
+            book.write(EventKind.LOT_OPENED, lot=self.lot)
+        self._estate.open()
         for name in active:
             if name == "part":
                 self._covered_since = reading.count
@@ -124,6 +163,21 @@ class Tracker:
             book.commands.append(Permit(is_given=True))
         self._begin_purge()
 
+    def purge(self, by: str) -> None:
+        """Rejects everything up to the last gate, at a person's wish, while the line runs.
+
+        Raises:
+            CommandRefusedError: The line is stopped, or its gate cannot purge.
+        """
+        if self._book.stops.is_latched:
+            raise CommandRefusedError("the line is stopped", "reset it: a purge follows")
+        if self._gating.default.settings.is_pulse:
+            raise CommandRefusedError(
+                f"a {self._gating.default.settings.kind} cannot purge parts that nobody saw",
+                "stop the line, clear the belt up to the gate by hand and reset",
+            )
+        self._begin_purge(by or "a person at the machine")
+
     def stop(self, by: str) -> None:
         """Stops the line at a person's wish; needs no login."""
         self._book.latch(StopCause.OPERATOR, f"stopped by {by or 'a person at the machine'}")
@@ -131,6 +185,12 @@ class Tracker:
     def fault(self, text: str) -> None:
         """Stops the line because an output or input does not do what it must."""
         self._book.latch(StopCause.OUTPUT_FAULT, text)
+
+    def ledger(self, *, is_full: bool) -> None:
+        """Stops the line while nobody takes its record: what is not recorded must not happen."""
+        self._book.stops.set_present(StopCause.LEDGER_FULL, "recorder", is_full)
+        if is_full:
+            self._book.latch(StopCause.LEDGER_FULL, "the recorder does not keep up, or has no room on its disk")
 
     def reset(self, by: str, role: str, reason: str, *, is_cleared: bool = False) -> None:
         """Ends a latched stop; a purge follows.
@@ -224,6 +284,14 @@ class Tracker:
         """Takes a frame and says which exposure of which part it answers; `None`: it is not to be judged."""
         return self._exposing.bind(frame)
 
+    def camera_restarted(self, camera: str) -> None:
+        """The camera has forgotten what it was asked for: the parts that wait for it are rejected."""
+        self._exposing.restart(camera)
+
+    def judged(self, part_id: int, data: Mapping[str, Scalar]) -> None:
+        """Notes how a frame was judged, and how long each stage took."""
+        self._book.write(EventKind.JUDGED, part_id, **data)
+
     def is_complete(self, part_id: int) -> bool:
         """Every exposure of the part was triggered and has its frame."""
         return self._exposing.is_complete(part_id)
@@ -287,6 +355,7 @@ class Tracker:
             self._purge_end = None
             self._gating.is_purging = False
             self._book.write(EventKind.PURGE_ENDED)
+            self._estate.purge()
             self._gating.drive()
         if self._book.tracks and self._settling.is_done(self._book.tracks[0]):
             self._book.tracks = [each for each in self._book.tracks if not self._settling.is_done(each)]
@@ -382,7 +451,7 @@ class Tracker:
                     StopCause.SENSOR_BLOCKED, f"the part sensor is covered for {self._line.trigger.blocked_mm:g} mm"
                 )
 
-    def _begin_purge(self) -> None:
+    def _begin_purge(self, by: str = "") -> None:
         """Rejects everything up to the last gate and the coasting distance beyond; a diverter stays open for it."""
         book = self._book
         gate = self._gating.default
@@ -393,7 +462,8 @@ class Tracker:
             return
         self._purge_end = book.reach + book.counts(self._watched_mm)
         self._gating.is_purging = True
-        book.write(EventKind.PURGE_STARTED, mm=self._watched_mm)
+        asked: dict[str, Scalar] = {"by": by} if by else {}
+        book.write(EventKind.PURGE_STARTED, None, mm=self._watched_mm, **asked)
 
     def _clear_by_hand(self) -> None:
         book = self._book
@@ -406,4 +476,5 @@ class Tracker:
                 track.reason = track.reason or Reason.PURGED
                 book.settle(track, Outcome.REJECTED, Confirmation.BY_HAND)
         book.tracks = [track for track in book.tracks if book.reach - track.part.trigger_count > span]
+        self._estate.clear()
         self._covered_since = None

@@ -67,9 +67,9 @@ class Log(Notebook):
     def __post_init__(self) -> None:
         super().__init__(pictures=0)
 
-    def take(self, events) -> None:
-        super().take(events)
+    def take(self, events) -> int:
         self.ledger.extend(events)
+        return super().take(events)
 
 
 class Run:

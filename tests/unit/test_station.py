@@ -15,7 +15,7 @@ from app.recipe import Recipe
 from app.reject.lineio import BeltReading, Edge
 from app.reject.tracking import Tracker
 from app.station import Station
-from app.types import Detection, EventKind, Frame
+from app.types import Detection, EventKind, Frame, Opening
 
 PICTURE = np.zeros((4, 4), np.uint8)
 DEFECT = Detection("open", 0.9, (0.0, 0.0, 2.0, 2.0))
@@ -125,12 +125,17 @@ class Book:
     def __init__(self) -> None:
         self.ledger = []
         self.pictures = []
+        self.takes = 1000
+        self.is_full = False
 
     def take(self, events):
-        self.ledger += events
+        taken = list(events)[: self.takes]
+        self.ledger += taken
+        return len(taken)
 
-    def judged(self, frame, verdict, detections):
+    def keep(self, frame, verdict, detections):
         self.pictures.append((verdict, tuple(detections)))
+        return True
 
 
 class Bench:
@@ -158,7 +163,7 @@ class Bench:
             cameras=self.eyes,
             judge=self.mind,
             recorder=self.book,
-            tracker=Tracker(self.line, lot="L"),
+            tracker=Tracker(self.line, Opening(lot="L")),
         )
         self.station.start()
         self.move(700)

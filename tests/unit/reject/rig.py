@@ -11,7 +11,7 @@ from app.config import Line
 from app.reject.lineio import BeltReading, Edge
 from app.reject.signals import Command, Expose, MoveGate, Permit
 from app.reject.tracking import Tracker
-from app.types import PASS, Detection, EventKind, Finding, Frame, LedgerEvent, Reason, Verdict
+from app.types import PASS, Detection, EventKind, Finding, Frame, LedgerEvent, Opening, Reason, Verdict
 
 PER_MM = 2
 PICTURE = np.zeros((4, 4), np.uint8)
@@ -54,7 +54,7 @@ class Rig:
 
     def __init__(self, line: Line | None = None, *, is_ready: bool = True) -> None:
         self.line = line or settings()
-        self.tracker = Tracker(self.line, lot="L1")
+        self.tracker = Tracker(self.line, Opening(lot="L1"))
         self.count = 0
         self.now_ns = NS_PER_S
         self.speed_mm_s = 500.0

@@ -7,7 +7,7 @@ import pytest
 from app.errors import CommandRefusedError
 from app.reject.lineio import BeltReading
 from app.reject.tracking import Tracker
-from app.types import EventKind
+from app.types import EventKind, Opening
 from tests.unit.reject.rig import PER_MM, Rig, pusher, settings
 
 # Rule 1: position, never time
@@ -434,7 +434,7 @@ def test_sensor_that_stays_covered_from_the_start_on_is_blocked() -> None:
 
 
 def test_events_carry_lane_and_epoch_and_are_numbered_without_gaps() -> None:
-    tracker = Tracker(settings(), epoch=7, lot="L1")
+    tracker = Tracker(settings(), Opening(epoch=7, lot="L1"))
     tracker.start(BeltReading(0, 0), 0)
     events = tracker.take_events()
     assert {(event.lane, event.epoch) for event in events} == {(1, 7)}

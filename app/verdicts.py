@@ -1,0 +1,211 @@
+"""From a frame to a verdict: bind, judge, decide, hand over. The half of the hot loop that waits for a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Protocol
+
+from app.clock import Clock
+from app.decide import decide, reject
+from app.detect.detector import Result
+from app.errors import DataError, DetectorError
+from app.latency import LatencyLedger
+from app.recipe import Recipe
+from app.reject.binding import Outstanding
+from app.reject.tracking import Tracker
+from app.types import Detection, Frame, Image, LedgerEvent, Reason, Scalar, Verdict
+
+NS_PER_US = 1000
+MAX_OPEN_PARTS = 256
+"""Findings of parts this far behind the newest are forgotten: their last frame never came."""
+
+MOST_RECORDED = 64
+"""Detections of one frame that the ledger keeps, best first."""
+
+
+class Judge(Protocol):
+    """What finds defects in one frame: `app.detect.inspection.Inspector`, or what a test puts in its place."""
+
+    def inspect(self, image: Image, name: str) -> Result:
+        """Judges one frame; raises DetectorError or DataError where it cannot."""
+        ...
+
+
+class Recorder(Protocol):
+    """Who keeps what happens. Nothing here may block."""
+
+    @property
+    def is_full(self) -> bool:
+        """Hardly any room is left for events: the line must stop."""
+        ...
+
+    def take(self, events: Sequence[LedgerEvent]) -> int:
+        """Takes ledger events in order, and says how many it took; the others are offered again."""
+        ...
+
+    def keep(self, frame: Frame, verdict: Verdict, detections: Sequence[Detection]) -> bool:
+        """Takes a judged frame's picture, whose pixels are the caller's again after the call; says whether it did."""
+        ...
+
+
+class Verdicts:
+    """Judges the frames of one lane.
+
+    The tracker is asked under the lock; the detector works outside it, so that no gate waits for a model.
+
+    Args:
+        tracker: The model of the belt.
+        turn: Held by whoever uses the tracker.
+        recipe: What counts as a defect.
+        judge: The detector with its recipe.
+        recorder: Who keeps pictures.
+        latency: Where the times of each stage are kept.
+        clock: Time for decisions.
+        stopwatch: Time for latencies.
+        budget_ns: Longest time from frame in memory to verdict.
+        default_destination: Where a part goes that cannot be judged.
+        on_verdict: Called when a verdict may have changed what is due next.
+
+    Attributes:
+        misses: Verdicts that took longer than the budget.
+        stray_frames: Frames that belonged to no part.
+        pictures_dropped: Pictures that the recorder did not take.
+    """
+
+    def __init__(  # noqa: PLR0913 - everything is injected
+        self,
+        *,
+        tracker: Tracker,
+        turn: Lock,
+        recipe: Recipe,
+        judge: Judge,
+        recorder: Recorder,
+        latency: LatencyLedger,
+        clock: Clock,
+        stopwatch: Clock,
+        budget_ns: int,
+        default_destination: str,
+        on_verdict: Callable[[], None],
+    ) -> None:
+        self.misses = 0
+        self.stray_frames = 0
+        self.pictures_dropped = 0
+        self._tracker = tracker
+        self._turn = turn
+        self._recipe = recipe
+        self._judge = judge
+        self._recorder = recorder
+        self._latency = latency
+        self._clock = clock
+        self._stopwatch = stopwatch
+        # Stamps of frames are of the decisions' clock; only where that is real do they tell how long a frame waited.
+        self._is_stamped = clock is stopwatch
+        self._budget_ns = budget_ns
+        self._default_destination = default_destination
+        self._on_verdict = on_verdict
+        self._found: dict[int, list[Detection]] = {}
+
+    def judge(self, frame: Frame) -> None:
+        """Takes one frame from memory to verdict; the frame stays the caller's to release."""
+        started_ns = self._stopwatch.now_ns()
+        with self._turn:
+            exposure = self._tracker.frame(frame)
+        if exposure is None:
+            self.stray_frames += 1
+            return
+        part_id, now_ns = exposure.part_id, self._clock.now_ns()
+        result: Result | None = None
+        try:
+            result = self._judge.inspect(frame.image, frame.name)
+        except (DetectorError, DataError) as error:
+            verdict = reject(part_id, Reason.DETECTOR_FAILED, str(error), self._default_destination, now_ns)
+            decide_ns = 0
+        else:
+            found = self._found.setdefault(part_id, [])
+            found.extend(result.detections)
+            decided_ns = self._stopwatch.now_ns()
+            verdict = decide(part_id, found, self._recipe, now_ns)
+            decide_ns = self._stopwatch.now_ns() - decided_ns
+        with self._turn:
+            is_last = result is None or self._tracker.is_complete(part_id)
+            if is_last:
+                self._tracker.verdict(verdict)
+        total_ns = self._stopwatch.now_ns() - self._since(frame, started_ns)
+        if is_last:
+            self._on_verdict()
+        self._note(frame, exposure, verdict, result, (started_ns, decide_ns, total_ns), is_last=is_last)
+
+    def _note(
+        self,
+        frame: Frame,
+        exposure: Outstanding,
+        verdict: Verdict,
+        result: Result | None,
+        times_ns: tuple[int, int, int],
+        *,
+        is_last: bool,
+    ) -> None:
+        """What is not urgent any more: picture, times and record."""
+        started_ns, decide_ns, total_ns = times_ns
+        note = self._latency.note
+        detections: Sequence[Detection] = result.detections if result else ()
+        wake_ns = started_ns - self._since(frame, started_ns)
+        if self._is_stamped:
+            note("transfer", frame.in_memory_ns - frame.host_ns)
+            note("wake", wake_ns)
+        if result is not None:
+            note("pre", result.pre_ns)
+            note("infer", result.infer_ns)
+            note("decode", result.decode_ns)
+            note("decide", decide_ns)
+        if is_last:
+            note("frame_to_verdict", total_ns)
+            self.misses += total_ns > self._budget_ns
+            detections = self._found.pop(exposure.part_id, detections)
+        is_kept = self._recorder.keep(frame, verdict, detections)
+        self.pictures_dropped += not is_kept
+        data: dict[str, Scalar] = {
+            "camera": frame.camera,
+            "exposure": exposure.index,
+            "slot": frame.slot if is_kept else -1,
+            "generation": frame.generation,
+            "picture": frame.name,
+            "destination": verdict.destination,
+            "is_flagged": verdict.is_flagged,
+            "detections": _as_text(result.detections if result else ()),
+            "height": frame.image.shape[0],
+            "width": frame.image.shape[1],
+            "channels": frame.image.shape[2] if frame.image.ndim > 2 else 1,  # noqa: PLR2004 - (height, width)
+            "host_ns": frame.host_ns,
+            "in_memory_ns": frame.in_memory_ns,
+            "transfer_us": (frame.in_memory_ns - frame.host_ns) // NS_PER_US,
+            "wake_us": wake_ns // NS_PER_US,
+            "pre_us": result.pre_ns // NS_PER_US if result else 0,
+            "infer_us": result.infer_ns // NS_PER_US if result else 0,
+            "decode_us": result.decode_ns // NS_PER_US if result else 0,
+            "decide_us": decide_ns // NS_PER_US,
+            "total_us": total_ns // NS_PER_US,
+        }
+        with self._turn:
+            self._tracker.judged(exposure.part_id, data)
+        if not is_last:
+            self._forget_all_but(exposure.part_id)
+
+    def _since(self, frame: Frame, started_ns: int) -> int:
+        """When the frame was in memory, by the stopwatch."""
+        return frame.in_memory_ns if self._is_stamped and frame.in_memory_ns else started_ns
+
+    def _forget_all_but(self, part_id: int) -> None:
+        """Parts far behind were given up before their last frame came; their findings must not pile up."""
+        for old in [each for each in self._found if each < part_id - MAX_OPEN_PARTS]:
+            del self._found[old]
+
+
+def _as_text(detections: Sequence[Detection]) -> str:
+    rows = [
+        [each.label, round(each.score, 5), *(round(value, 2) for value in each.box_px)]
+        for each in detections[:MOST_RECORDED]
+    ]
+    return json.dumps(rows, separators=(",", ":"))
