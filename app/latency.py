@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.clock import NS_PER_MS
 
 PERCENTILES = (50.0, 95.0, 99.0, 99.9)
+KEPT = 65_536
+_FRONT = 2
+"""Before a stage's times stand its count and the longest since the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +22,7 @@ class Latencies:
     """What a stage took, in ms. All zero where nothing was measured.
 
     Attributes:
-        count: Parts measured since the start; the percentiles are over the last `Stopwatch.kept` of them.
+        count: Parts measured since the start; the percentiles are over the last `LatencyLedger.kept` of them.
         p50: Median.
         p95: 95th percentile.
         p99: 99th percentile.
@@ -34,19 +39,20 @@ class Latencies:
 
 
 class LatencyLedger:
-    """Times of each stage of each part.
+    """Times of each stage of each part. One thread may write each stage; anybody may read.
 
     Args:
         stages: Their names, in the order in which a part meets them.
         kept: How many parts the percentiles are taken over.
+        table: Where they are kept: int64 (stages, 2 + kept), zeroed; other processes may have it mapped. By default
+            memory of its own.
     """
 
-    def __init__(self, stages: Sequence[str], kept: int = 65_536) -> None:
+    def __init__(self, stages: Sequence[str], kept: int = KEPT, table: NDArray[np.int64] | None = None) -> None:
         self.stages = tuple(stages)
         self._row = {stage: row for row, stage in enumerate(self.stages)}
-        self._times_ns = np.zeros((len(self.stages), kept), dtype=np.int64)
-        self._counts = [0] * len(self.stages)
-        self._longest_ns = [0] * len(self.stages)
+        self._table = np.zeros((len(self.stages), _FRONT + kept), np.int64) if table is None else table
+        self._kept = self._table.shape[1] - _FRONT
 
     def note(self, stage: str, took_ns: int) -> None:
         """Adds one measurement.
@@ -54,17 +60,44 @@ class LatencyLedger:
         Raises:
             KeyError: No such stage.
         """
-        row = self._row[stage]
-        self._times_ns[row, self._counts[row] % self._times_ns.shape[1]] = took_ns
-        self._counts[row] += 1
-        self._longest_ns[row] = max(self._longest_ns[row], took_ns)
+        row = self._table[self._row[stage]]
+        count = int(row[0])
+        row[_FRONT + count % self._kept] = took_ns
+        row[0] = count + 1
+        if took_ns > row[1]:
+            row[1] = took_ns
 
     def of(self, stage: str) -> Latencies:
         """The figures of one stage."""
-        row = self._row[stage]
-        count = self._counts[row]
-        if not count:
+        taken_ns = self.taken_ns(stage)
+        if not len(taken_ns):
             return Latencies(0, 0.0, 0.0, 0.0, 0.0, 0.0)
-        kept_ms = self._times_ns[row, : min(count, self._times_ns.shape[1])] / NS_PER_MS
-        p50, p95, p99, p999 = (float(each) for each in np.percentile(kept_ms, PERCENTILES))
-        return Latencies(count, p50, p95, p99, p999, self._longest_ns[row] / NS_PER_MS)
+        p50, p95, p99, p999 = (float(each) for each in np.percentile(taken_ns / NS_PER_MS, PERCENTILES))
+        count, longest_ns = (int(each) for each in self._table[self._row[stage], :_FRONT])
+        return Latencies(count, p50, p95, p99, p999, longest_ns / NS_PER_MS)
+
+    def taken_ns(self, stage: str) -> NDArray[np.int64]:
+        """The kept times of one stage: int64 (n,), in no order."""
+        row = self._table[self._row[stage]]
+        times: NDArray[np.int64] = row[_FRONT : _FRONT + min(int(row[0]), self._kept)]
+        return times
+
+
+def mapped_ledger(path: Path, stages: Sequence[str], *, is_writing: bool, kept: int = KEPT) -> LatencyLedger:
+    """A ledger in a file that several processes have mapped.
+
+    Args:
+        path: The file, in memory.
+        stages: The stages.
+        is_writing: Make it anew; otherwise look at what another process writes.
+        kept: How many parts the percentiles are taken over.
+
+    Raises:
+        OSError: It cannot be made or mapped.
+        ValueError: What lies there has another shape.
+    """
+    shape = (len(stages), _FRONT + kept)
+    if is_writing:
+        path.unlink(missing_ok=True)  # whoever still looks at the old one keeps it
+    table = np.memmap(path, np.int64, "w+" if is_writing else "r", shape=shape)
+    return LatencyLedger(stages, table=table.view(np.ndarray))

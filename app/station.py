@@ -8,7 +8,7 @@ come. In real time each half has a thread of its own (`app.loops`); in virtual t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
 from app.capture.camera import Camera
@@ -19,7 +19,7 @@ from app.decide import reject
 from app.errors import ActuationError, CameraError, FrameTimeoutError
 from app.latency import LatencyLedger
 from app.recipe import Recipe
-from app.reject.lineio import Encoder, LineIO
+from app.reject.lineio import Edge, Encoder, LineIO
 from app.reject.signals import Command, Expose, MoveGate, Permit
 from app.reject.tracking import Tracker
 from app.reject.watchdog import Heartbeat
@@ -140,6 +140,10 @@ class Station:
             question(self._tracker)
             self._finish(self._clock.now_ns())
 
+    def place(self) -> tuple[int, int]:
+        """Epoch and sequence number of the newest ledger event."""
+        return self._tracker.epoch, self._tracker.sequence
+
     def stop(self, by: str) -> None:
         """Stops the line at a person's wish."""
         self.ask(lambda tracker: tracker.stop(by))
@@ -220,10 +224,11 @@ class Station:
 
     def step_line(self) -> None:
         """Does everything that is due on the line: edges, gates, triggers, permit."""
+        edges = self._io.edges()
         now_ns = self._clock.now_ns()
         with self._turn:
             self._tracker.observe(self._encoder.read(now_ns), now_ns)
-            self._sense()
+            self._sense(edges)
             for text in self._io.tick(now_ns):
                 self._tracker.fault(text)
             self._tracker.ledger(is_full=self._recorder.is_full)
@@ -265,6 +270,10 @@ class Station:
             ]
         return max(now_ns, min(each for each in due if each is not None))
 
+    def fileno(self) -> int:
+        """Becomes readable when there may be edges: `step_line` is needed then."""
+        return self._io.fileno()
+
     def close(self) -> None:
         """Makes every output safe and lets go of cameras and pins."""
         for camera in self._cameras.values():
@@ -281,8 +290,8 @@ class Station:
             with self._turn:
                 self._tracker.camera_restarted(name)
 
-    def _sense(self) -> None:
-        for edge in self._io.edges():
+    def _sense(self, edges: Sequence[Edge]) -> None:
+        for edge in edges:
             self._tracker.edge(edge)
         if self._software is not None:
             reading = self._encoder.read(self._clock.now_ns())
@@ -307,7 +316,8 @@ class Station:
             self._rejecting[command.destination] = command.is_rejecting
             self._move(command.destination, now_ns)
             self.latency.note("command", self._stopwatch.now_ns() - started_ns)
-            self.latency.note("gate", self._clock.now_ns() - command.due_ns)
+            if self._clock is self._stopwatch:
+                self.latency.note("gate", self._clock.now_ns() - command.due_ns)
         elif isinstance(command, Expose):
             self._expose(command, now_ns)
         elif isinstance(command, Permit):

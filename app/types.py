@@ -269,14 +269,14 @@ class Orphan:
         epoch: The epoch in which it was triggered.
         part_id: Its number in that epoch.
         lot: Its lot.
-        travelled_counts: How far it had come from the part sensor at least, in counts; `None` where nobody knows.
+        farthest_counts: How far from the part sensor it may lie at most, in counts; `None` where nobody knows.
         is_good: It had been judged to pass.
     """
 
     epoch: int
     part_id: int
     lot: str
-    travelled_counts: int | None
+    farthest_counts: int | None
     is_good: bool
 
 

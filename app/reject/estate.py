@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from app.config import Line
 from app.reject.book import Book
 from app.reject.stops import StopCause
 from app.types import Confirmation, EventKind, Opening, Orphan, Outcome, Reason
-
-BLIND_MS = 250.0
-"""Longest time between the last belt position that a dead station told and its death: five of its status blocks."""
-
 
 class Estate:
     """Orphans until each has its outcome.
@@ -26,8 +21,7 @@ class Estate:
     def __init__(self, book: Book, opening: Opening) -> None:
         self._book = book
         self._waiting = list(opening.orphans)
-        line = book.line
-        self._reach_mm = min(gate.position_mm for gate in line.gates) - _unseen_mm(line)
+        self._gate_counts = book.counts(min(gate.position_mm for gate in book.line.gates))
 
     def open(self) -> None:
         """Settles what nothing can be done about, and stops the line where a bad part may have slipped by."""
@@ -58,9 +52,7 @@ class Estate:
         self._waiting = []
 
     def _is_before_gate(self, orphan: Orphan) -> bool:
-        if orphan.travelled_counts is None:
-            return False
-        return orphan.travelled_counts / self._book.belt.counts_per_mm < self._reach_mm
+        return orphan.farthest_counts is not None and orphan.farthest_counts < self._gate_counts
 
     def _settle(self, orphan: Orphan, outcome: Outcome, confirmation: Confirmation) -> None:
         self._book.account.outcome(orphan.lot, outcome)
@@ -74,9 +66,3 @@ class Estate:
             destination="pass" if is_lost else self._book.line.default_gate.destination,
             reason=Reason.PURGED.value,
         )
-
-
-def _unseen_mm(line: Line) -> float:
-    """The farthest that a part moves after the last position that its station told: until the relay drops, and on."""
-    hold_ms = line.permit.hold_ms if line.permit else 0.0
-    return line.belt.v_max_mm_s * (BLIND_MS + hold_ms) / 1000 + line.belt.stop_mm

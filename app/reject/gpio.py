@@ -13,10 +13,11 @@ that of the permit is a contact of the relay, and has `hold_ms` + `toggle_ms`. I
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from gpiozero import Device
@@ -70,6 +71,10 @@ class GpioLine:
         self._edges: list[Edge] = []
         self._virtual = encoder if isinstance(encoder, VirtualEncoder) else None
         self._is_open = True
+        # A factory that can be waited on hands its edges over when it is asked to; others have threads of their own.
+        self._pump: Callable[[], None] = getattr(pin_factory, "pump", _nothing)
+        self._factory_fileno: Callable[[], int] | None = getattr(pin_factory, "fileno", None)
+        self._bell: int | None = None
         with ExitStack() as opened:
             wiring = Wiring(clock, pin_factory, pins_of(line), opened, self._take)
             self._permit = WiredPermit(line.permit, wiring) if line.permit else None
@@ -93,9 +98,21 @@ class GpioLine:
     def edges(self) -> Sequence[Edge]:
         """The edges confirmed since the last call, oldest first."""
         if self._is_open:
+            self._pump()
+            if self._bell is not None:
+                with suppress(BlockingIOError):
+                    os.eventfd_read(self._bell)
             self._settle(self._clock.now_ns())
         edges, self._edges = self._edges, []
         return sorted(edges, key=lambda edge: edge.at_ns)
+
+    def fileno(self) -> int:
+        """A descriptor to wait on: it becomes readable when there may be edges, and stays so until `edges`."""
+        if self._factory_fileno is not None:
+            return self._factory_fileno()
+        if self._bell is None:
+            self._bell = os.eventfd(len(self._raw), os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        return self._bell
 
     def is_active(self, name: str) -> bool:
         """The present, debounced state of an input; `False` for one that is not wired and after `close`."""
@@ -175,6 +192,9 @@ class GpioLine:
         for channel in self._channels:
             channel.pin.close()
         self.encoder.close()
+        if self._bell is not None:
+            os.close(self._bell)
+            self._bell = None
         if failures:
             raise ActuationError(", ".join(error.what for error in failures), failures[0].mend)
 
@@ -185,6 +205,8 @@ class GpioLine:
             self.lost_edges += 1
             return
         self._raw.append((channel, RawEdge(is_active, at_ns, self.encoder.read(at_ns).count)))
+        if self._bell is not None:
+            os.eventfd_write(self._bell, 1)
 
     def _settle(self, now_ns: int) -> None:
         while self._raw and len(self._edges) < QUEUE_EDGES:
@@ -203,6 +225,10 @@ class GpioLine:
     def _confirm(self, channel: Channel, edge: RawEdge | None) -> None:
         if edge and channel.name in self._inputs:
             self._edges.append(Edge(channel.name, edge.is_active, edge.at_ns, edge.count))
+
+
+def _nothing() -> None:
+    """Fetches nothing: the edges have come already."""
 
 
 def _closing_error(output: WiredGate | WiredPermit) -> ActuationError | None:

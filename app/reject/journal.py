@@ -19,6 +19,11 @@ class Journal:
         self._sequence = 0
         self._events: list[LedgerEvent] = []
 
+    @property
+    def last(self) -> int:
+        """The sequence number of the newest event; -1 before the first."""
+        return self._sequence - 1
+
     def write(self, kind: EventKind, at_ns: int, count: float, part_id: int | None = None, **data: Scalar) -> None:
         """Adds one event."""
         self._events.append(LedgerEvent(self.lane, self.epoch, self._sequence, at_ns, kind, part_id, int(count), data))

@@ -59,7 +59,11 @@ class LineIO(Protocol):
     """
 
     def edges(self) -> Sequence[Edge]:
-        """The edges since the last call, oldest first."""
+        """The edges since the last call, oldest first. Call it before the encoder is read: it fetches its edges too."""
+        ...
+
+    def fileno(self) -> int:
+        """A descriptor to wait on: it becomes readable when there may be edges, and stays so until `edges`."""
         ...
 
     def is_active(self, name: str) -> bool:

@@ -111,6 +111,11 @@ class Tracker:
         return self._opening.epoch
 
     @property
+    def sequence(self) -> int:
+        """The sequence number of the newest ledger event."""
+        return self._book.journal.last
+
+    @property
     def speed_mm_s(self) -> float:
         """The belt's speed."""
         return self._book.speed / self._book.belt.counts_per_mm

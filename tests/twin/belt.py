@@ -19,7 +19,7 @@ from app.twin.machine import Machine
 from app.twin.parts import Piece
 from app.twin.pins import TwinFactory
 from app.twin.scenario import Scenario
-from app.types import Detection, EventKind, LedgerEvent, Outcome
+from app.types import Detection, EventKind, LedgerEvent, Opening, Outcome
 
 BAD, GOOD = 255, 0
 
@@ -95,7 +95,7 @@ class Run:
             cameras=cameras,
             judge=Oracle(fails_every),
             recorder=self.log,
-            lot="L",
+            opening=Opening(lot="L"),
         )
         self.rehearsal = Rehearsal(self.station, self.machine, self.clock, self.log)
         self.was_always_balanced = True

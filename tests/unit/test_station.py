@@ -305,7 +305,7 @@ def test_verdict_over_the_budget_is_counted() -> None:
             bench.clock.advance_to(bench.clock.now_ns() + 6 * NS_PER_MS)
             return Result(())
 
-    bench.station._judge = Slow()
+    bench.station._verdicts._judge = Slow()
     bench.look()
     assert bench.station.status().misses == 1
 
@@ -330,3 +330,55 @@ def test_close_makes_everything_safe() -> None:
     bench.station.close()
     assert bench.io.drops == drops + 1
     assert bench.belt.is_closed
+
+
+def test_events_without_room_are_offered_again() -> None:
+    bench = Bench()
+    bench.book.takes = 1
+    bench.part()
+    bench.book.takes = 1000
+    bench.move(1)
+    kinds = [event.kind for event in bench.book.ledger]
+    assert kinds[:2] == [EventKind.TRIGGER, EventKind.EXPOSED]
+    sequences = [event.sequence for event in bench.book.ledger]
+    assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
+
+
+def test_line_stops_while_the_recorder_has_no_room() -> None:
+    bench = Bench()
+    bench.book.is_full = True
+    bench.move(1)
+    assert [latch.cause for latch in bench.station.status().latches] == ["LEDGER_FULL"]
+    assert bench.io.drops == 1
+
+
+def test_every_judged_frame_leaves_its_times_and_findings_in_the_ledger() -> None:
+    bench = Bench()
+    bench.part()
+    bench.mind.says = [Result((DEFECT,), pre_ns=1000, infer_ns=2000, decode_ns=3000)]
+    bench.look()
+    bench.move(1)
+    data = bench.events(EventKind.JUDGED)[0].data
+    assert data["detections"] == '[["open",0.9,0.0,0.0,2.0,2.0]]'
+    assert (data["pre_us"], data["infer_us"], data["decode_us"]) == (1, 2, 3)
+    assert (data["destination"], data["width"], data["height"], data["channels"]) == ("reject", 4, 4, 1)
+
+
+def test_picture_that_nobody_takes_is_counted() -> None:
+    bench = Bench()
+    bench.book.keep = lambda frame, verdict, detections: False
+    bench.part()
+    bench.look()
+    assert bench.station.status().pictures_dropped == 1
+    bench.move(1)
+    assert bench.events(EventKind.JUDGED)[0].data["slot"] == -1
+
+
+def test_lost_camera_rejects_the_part_that_waits_for_it_and_is_named() -> None:
+    bench = Bench()
+    bench.part()
+    bench.eyes["top"].fails = "grab"
+    bench.move(1)
+    assert bench.reasons == ["NO_FRAME"]
+    assert bench.station.status().state.value == "NO_CAMERA"
+    assert "camera top is gone" in bench.station.status().cameras[0].text
