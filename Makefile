@@ -10,7 +10,7 @@ ARGS ?=
 PYTHON ?=
 export PYTHON
 
-.PHONY: help setup setup-run setup-mutation run test test-long lint format docs mutation clean distclean
+.PHONY: help setup setup-run setup-mutation run demo test test-long lint format docs mutation clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -24,7 +24,10 @@ setup-run:
 setup-mutation:
 	@deploy/setup.sh mutation
 
-run: setup-run ## judge and reject parts on the simulated line, with a summary and a picture of the rejects
+run: setup-run ## run the simulated line with all its processes, and print the address of its page
+	@$(BIN)/takt run $(ARGS)
+
+demo: setup-run ## the same line as fast as it goes, held against the truth, with a picture of the rejects
 	@$(BIN)/takt demo $(ARGS)
 
 test: setup ## every test that this machine can run, long ones shortened; names what was left out

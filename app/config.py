@@ -207,7 +207,10 @@ class StorageSettings(Settings):
         20, gt=0, le=100_000, description="above this the oldest pictures are deleted, those of passes first"
     )
     min_free_gb: float = Field(
-        1.0, ge=0, le=10_000, description="below this much free disk no pass keeps a picture, below half of it no reject"
+        1.0,
+        ge=0,
+        le=10_000,
+        description="with less free disk no pass keeps a picture, with half of it no reject",
     )
     segment_h: float = Field(24, gt=0, le=744, description="a segment of the ledger is sealed after so long")
     archive_days: float = Field(

@@ -64,8 +64,7 @@ class LatencyLedger:
         count = int(row[0])
         row[_FRONT + count % self._kept] = took_ns
         row[0] = count + 1
-        if took_ns > row[1]:
-            row[1] = took_ns
+        row[1] = max(row[1], took_ns)
 
     def of(self, stage: str) -> Latencies:
         """The figures of one stage."""

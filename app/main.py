@@ -1,17 +1,18 @@
-"""The composition root: the only place that chooses drivers."""
+"""The composition root: the only place that chooses drivers. Those of the twin are imported when they are chosen."""
+
+# ruff: noqa: PLC0415 - a station on a machine, and one that must be back within two seconds, load no twin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from importlib.resources import files
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from app.bus.place import Place
 from app.capture.camera import Camera
 from app.capture.pictures import read_picture
 from app.clock import Clock, SystemClock, VirtualClock
-from app.config import Line, ModelSettings, load_line
+from app.config import Line, ModelSettings
 from app.detect.detector import Detector
 from app.detect.failover import Failover
 from app.detect.golden import Goldens, GoldenSamples, OneGolden
@@ -20,69 +21,21 @@ from app.detect.package import Package
 from app.detect.proof import prove
 from app.detect.runtimes import open_detector
 from app.detect.zoo import chosen_package, find_package, zoo_folder
-from app.errors import ConfigError
-from app.recipe import Recipe, load_recipe
-from app.rehearsal import Notebook, Rehearsal
+from app.latency import LatencyLedger
 from app.reject.gpio import open_line
 from app.reject.tracking import Tracker
+from app.setup import Setup, is_twin
 from app.station import Station
-from app.twin.camera import TwinCamera
-from app.twin.machine import Machine
-from app.twin.parts import PartSource, PictureParts, RenderedParts
-from app.twin.pins import TwinFactory
-from app.twin.scenario import Scenario
-from app.types import Opening
+from app.types import Opening, Scalar
 from app.verdicts import Judge, Recorder
+
+if TYPE_CHECKING:
+    from app.rehearsal import Notebook, Rehearsal
+    from app.twin.parts import PartSource
+    from app.twin.scenario import Scenario
 
 PICTURES_KEPT = 24
 """Rejects that the demo keeps for its contact sheet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """A line with everything that it names.
-
-    Attributes:
-        line: The settings.
-        recipe: What counts as a defect.
-        folder: Where the files that the recipe names lie.
-    """
-
-    line: Line
-    recipe: Recipe
-    folder: Path
-
-    def with_line(self, line: Line) -> Setup:
-        """The same with other line settings."""
-        return replace(self, line=line)
-
-    def with_threshold(self, threshold: float) -> Setup:
-        """The same with the model's own threshold where the recipe names none."""
-        return replace(self, recipe=self.recipe.settled(threshold))
-
-
-def twin_line() -> Path:
-    """The `line.toml` of the twin's own line."""
-    return Path(str(files("app.twin") / "line" / "line.toml"))
-
-
-def load_setup(path: Path) -> Setup:
-    """Reads a `line.toml` and the recipe beside it.
-
-    Raises:
-        ConfigError: One of them is absent or cannot work, or the recipe sends parts to a gate that is not there.
-    """
-    line = load_line(path)
-    recipe = load_recipe(path.parent / line.recipe)
-    gates = {gate.destination for gate in line.gates}
-    rules = {"default": recipe.default, **{label: recipe.rule(label) for label in recipe.classes}}
-    for where, rule in rules.items():
-        if rule.destination not in gates:
-            raise ConfigError(
-                f"recipe {recipe.name!r}: [{where}] rejects to {rule.destination!r}, and no gate serves that",
-                f"use one of {', '.join(sorted(gates))}, or add the gate to the line",
-            )
-    return Setup(line, recipe, path.parent)
 
 
 def open_proven(package: Package, runtime: str, threads: int) -> Detector:
@@ -126,7 +79,30 @@ def goldens_of(setup: Setup) -> Goldens | None:
     return GoldenSamples(setup.folder / setup.recipe.golden_sample, read_picture)
 
 
-def build_station(
+def pins_for(line: Line, place: Place) -> Any:
+    """The pin factory of a line in real time: the twin's, or `None` for gpiozero's own choice on this board.
+
+    Raises:
+        LineError: The twin does not run, or another station has its pins.
+    """
+    if not is_twin(line):
+        return None
+    from app.twin.link import LinkFactory
+
+    return LinkFactory(place, line.line.lane)
+
+
+def live_goldens(setup: Setup) -> Goldens | None:
+    """The golden sample of a line in real time; the twin's own, where its recipe names none."""
+    own = goldens_of(setup)
+    if own is not None or not is_twin(setup.line):
+        return own
+    from app.twin.boards import Design
+
+    return OneGolden(Design().golden)
+
+
+def build_station(  # noqa: PLR0913 - everything is injected, and here it all comes together
     setup: Setup,
     *,
     clock: Clock,
@@ -134,9 +110,24 @@ def build_station(
     cameras: Mapping[str, Camera],
     judge: Judge,
     recorder: Recorder,
-    lot: str,
+    opening: Opening,
+    latency: LatencyLedger | None = None,
+    on_verdict: Callable[[], None] = lambda: None,
+    identity: Mapping[str, Scalar] | None = None,
 ) -> Station:
     """Puts a station together on the pins of a factory.
+
+    Args:
+        setup: The line.
+        clock: Time for decisions.
+        pin_factory: Whose pins; `None`: gpiozero's own choice for this board.
+        cameras: By name; opened here.
+        judge: The detector with its recipe.
+        recorder: Who keeps what happens.
+        opening: What the station takes over from the ones before it.
+        latency: Where the times of each stage are kept.
+        on_verdict: Called when a verdict may have changed what is due next.
+        identity: What runs here, for the ledger.
 
     Raises:
         ConfigError: A pin does not exist or is claimed twice.
@@ -150,13 +141,16 @@ def build_station(
         line=setup.line,
         recipe=setup.recipe,
         clock=clock,
-        stopwatch=SystemClock(),
+        stopwatch=clock if isinstance(clock, SystemClock) else SystemClock(),
         io=io,
         encoder=io.encoder,
         cameras=cameras,
         judge=judge,
         recorder=recorder,
-        tracker=Tracker(setup.line, Opening(lot=lot)),
+        tracker=Tracker(setup.line, opening),
+        latency=latency,
+        on_verdict=on_verdict,
+        identity=identity,
     )
 
 
@@ -168,6 +162,11 @@ def build_rehearsal(
     Raises:
         DataError: The model wants golden samples and there are none.
     """
+    from app.rehearsal import Notebook, Rehearsal
+    from app.twin.camera import TwinCamera
+    from app.twin.machine import Machine
+    from app.twin.pins import TwinFactory
+
     clock = VirtualClock()
     factory = TwinFactory(clock)
     machine = Machine(setup.line, factory, clock, parts, scenario, seed)
@@ -180,13 +179,15 @@ def build_rehearsal(
         cameras=cameras,
         judge=Inspector(detector, setup.recipe, goldens),
         recorder=notebook,
-        lot="demo",
+        opening=Opening(lot="demo"),
     )
     return Rehearsal(station, machine, clock, notebook), notebook
 
 
 def rendered_parts(seed: int, count: int) -> tuple[PartSource, Goldens]:
     """Rendered boards and their golden sample."""
+    from app.twin.parts import RenderedParts
+
     parts = RenderedParts(seed, count)
     return parts, OneGolden(parts.design.golden)
 
@@ -199,5 +200,7 @@ def picture_parts(
     Raises:
         DataError: A folder or the truth file cannot be used.
     """
+    from app.twin.parts import PictureParts
+
     parts = PictureParts(folder, truth=truth, good_from=good_from, count=count, seed=seed, read_picture=read_picture)
     return parts, GoldenSamples(good_from, read_picture) if good_from else None

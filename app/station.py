@@ -229,10 +229,13 @@ class Station:
         with self._turn:
             self._tracker.observe(self._encoder.read(now_ns), now_ns)
             self._sense(edges)
-            for text in self._io.tick(now_ns):
+            self._finish(now_ns)  # gates first: what follows is not due to the microsecond
+            faults = self._io.tick(now_ns)
+            for text in faults:
                 self._tracker.fault(text)
             self._tracker.ledger(is_full=self._recorder.is_full)
-            self._finish(now_ns)
+            if faults or self._tracker.has_commands:
+                self._finish(now_ns)
             if self._heartbeat.should_toggle(now_ns):
                 self._refresh(now_ns)
 
@@ -316,7 +319,7 @@ class Station:
             self._rejecting[command.destination] = command.is_rejecting
             self._move(command.destination, now_ns)
             self.latency.note("command", self._stopwatch.now_ns() - started_ns)
-            if self._clock is self._stopwatch:
+            if command.due_ns is not None and self._clock is self._stopwatch:
                 self.latency.note("gate", self._clock.now_ns() - command.due_ns)
         elif isinstance(command, Expose):
             self._expose(command, now_ns)

@@ -85,6 +85,18 @@ check_libraries() {
     fail "OpenCV does not load: $problem"
 }
 
+add_test_programs() {
+    missing=
+    while read -r program package _; do
+        case $program in "" | "#"*) continue ;; esac
+        command -v "$program" >/dev/null 2>&1 || missing="$missing $package"
+    done <deploy/test-packages.txt
+    # shellcheck disable=SC2086  # a list of words
+    if [ -n "$missing" ] && ! apt_install $missing; then
+        echo "takt setup: without$missing some tests are left out; to run them: sudo apt-get install$missing"
+    fi
+}
+
 case ${1:-} in
 run) extras=openvino done_for="run" ;;
 dev) extras=dev done_for="run dev" ;;
@@ -98,6 +110,7 @@ echo "takt setup: installing what \`$1\` needs into $venv; this happens once"
 "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --retries 2 --no-compile -e ".[$extras]" >"$log" 2>&1 ||
     fail "pip could not install takt-inspect[$extras]: $(grep -E '^ERROR' "$log" | tail -n 1); all of it is in $log"
 check_libraries
+[ "$1" = run ] || add_test_programs
 pwd >"$venv/.checkout"
 for purpose in $done_for; do
     basis >"$venv/.installed-$purpose"

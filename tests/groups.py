@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,11 @@ def _is_index_reachable() -> bool:
         return subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 0
 
 
+def find_browser() -> str | None:
+    """The Chromium of this machine."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 GROUPS = (
     Group(
         "train",
@@ -58,6 +64,16 @@ GROUPS = (
         'torch is not installed; run: .venv/bin/pip install -e ".[train]"',
     ),
     Group("data", DATA.is_dir, f"no real pictures in {DATA}; set TAKT_DATA to the folder that holds them"),
+    Group(
+        "browser",
+        lambda: find_browser() is not None and importlib.util.find_spec("playwright") is not None,
+        "no Chromium, or no playwright to drive it; run: sudo apt-get install chromium, and make setup",
+    ),
+    Group(
+        "strace",
+        lambda: shutil.which("strace") is not None,
+        "strace is not installed; run: sudo apt-get install strace",
+    ),
     Group("network", _is_index_reachable, "pip reaches no package index"),
 )
 LONG = Group("long", lambda: False, "soaks at full length; run: make test-long")

@@ -14,13 +14,13 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import demo, doctor, inspect, line, models
+from app.cli import demo, doctor, inspect, ledger, line, models, process, run, units
 from app.cli.group import TaktGroup, print_help
 from app.cli.plugins import add_groups, find_plugins
 
 EXIT_CODES = """Exit codes: 0 done, 1 not in order, 2 command line, 3 settings, 4 picture or data, 5 model package,
-6 missing library, 7 camera, 8 inference, 9 line, 10 a part was rejected (only where asked for), 70 defect in Takt,
-130 interrupted."""
+6 missing library, 7 camera, 8 inference, 9 line, 10 a part was rejected (only where asked for), 11 bus, 12 record,
+70 defect in Takt, 130 interrupted."""
 
 
 def _show_version(is_wanted: bool) -> None:
@@ -54,11 +54,14 @@ def _build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    root.command("run")(run.run)
     root.command("demo")(demo.demo)
     root.command("inspect")(inspect.inspect)
     root.command("doctor")(doctor.doctor)
+    root.command("units")(units.units)
+    root.command("process", hidden=True)(process.process)
 
-    add_groups(root, {"line": line.group, "models": models.group}, find_plugins())
+    add_groups(root, {"ledger": ledger.group, "line": line.group, "models": models.group}, find_plugins())
     return root
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,12 +12,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from app.realtime import may_lock_all
+
 SUPPORTED = ((3, 10), (3, 13))
 GIB = 1 << 30
 BAD_DISK_GIB = 1
 FEW_DISK_GIB = 5
 ENOUGH_LOCKED = GIB // 2
-CAP_IPC_LOCK = 14
 FIFO_PRIORITY = 80
 
 
@@ -166,7 +166,7 @@ def check_memory_lock(limit: int, capabilities: int) -> Finding:
         limit: The soft RLIMIT_MEMLOCK in bytes.
         capabilities: The effective capabilities as a bit mask.
     """
-    if limit == resource.RLIM_INFINITY or capabilities & (1 << CAP_IPC_LOCK):
+    if may_lock_all(limit, capabilities):
         return Finding("Locked memory", Level.OK, "no limit")
     text = f"limited to {limit / (1 << 20):.0f} MiB"
     if limit >= ENOUGH_LOCKED:
@@ -223,15 +223,6 @@ def free_bytes_at(folder: Path) -> int:
     while not place.exists() and place != place.parent:
         place = place.parent
     return shutil.disk_usage(place).free
-
-
-def effective_capabilities(root: Path) -> int:
-    """The effective capabilities of this process; none where the system does not say."""
-    try:
-        lines = (root / "proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
 
 
 def python_version() -> tuple[int, int, int]:

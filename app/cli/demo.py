@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from app.detect.detector import Detector
     from app.detect.golden import Goldens
     from app.detect.package import Package
-    from app.main import Setup
     from app.rehearsal import Notebook, Rehearsal
+    from app.setup import Setup
     from app.status import Status
     from app.twin.parts import PartSource
 
@@ -109,7 +109,8 @@ def demo(  # noqa: PLR0913 - an argument per option
 
 
 def _build(order: _Order) -> tuple[Rehearsal, Notebook, Detector]:
-    from app.main import build_rehearsal, load_setup, open_model, twin_line
+    from app.main import build_rehearsal, open_model
+    from app.setup import load_setup, twin_line
     from app.twin.motion import Phase
     from app.twin.scenario import Scenario
 
@@ -177,9 +178,9 @@ def _figures(rehearsal: Rehearsal, notebook: Notebook, detector: Detector) -> di
 
     comparison = rehearsal.compare()
     status = rehearsal.station.status(getattr(detector, "failovers", 0), getattr(detector, "why", ""))
-    latency = {stage: asdict(rehearsal.station.latency.of(stage)) for stage in STAGES}
+    latency = {stage: asdict(taken) for stage in STAGES if (taken := rehearsal.station.latency.of(stage)).count}
     rounded = {stage: {key: round(value, 3) for key, value in each.items()} for stage, each in latency.items()}
-    whole = rounded.pop("frame_to_verdict")
+    whole = rounded.pop("frame_to_verdict", dict.fromkeys(("p50", "p95", "p99", "p999", "max"), 0.0))
     return {
         **asdict(status.tally),
         "unaccounted": comparison.unaccounted,

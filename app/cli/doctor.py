@@ -35,11 +35,12 @@ def doctor(
     """Look for what is wrong with this box, and say how to mend it.
 
     Tries Python and libraries, one real inference on each runtime (in a process of its own, as a library that does not
-    fit may crash), pins and cameras, real-time scheduling, locked memory, disk and cores. Changes nothing. Exit code 0
-    when nothing is bad, 1 otherwise; warnings do not count.
+    fit may crash), pins and cameras, real-time scheduling, locked memory, disk and cores, and what the processes of
+    `takt run` would find: what they are granted, the bus and who is at work on it, the state folder. Changes nothing.
+    Exit code 0 when nothing is bad, 1 otherwise; warnings do not count.
     """
     with progress("looking", len(PROBES)) as step:
-        findings = [*_software(), *_probed(step), *_machine()]
+        findings = [*_software(), *_probed(step), *_machine(), *_places()]
     if as_json:
         print_json({"ok": not _is_bad(findings), "findings": [dataclasses.asdict(each) for each in findings]})
     else:
@@ -78,17 +79,44 @@ def _probed(step: object) -> Iterator[Finding]:
 
 def _machine() -> Iterator[Finding]:
     from app.cli import checks
+    from app.realtime import effective_capabilities
 
     root = Path("/")
     yield checks.check_gpio(root, checks.installed_versions(["gpiod"])["gpiod"])
     yield checks.check_cameras(root)
     yield checks.check_scheduler(checks.may_use_fifo())
     locked, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    yield checks.check_memory_lock(locked, checks.effective_capabilities(root))
+    yield checks.check_memory_lock(locked, effective_capabilities(root))
     state = state_folder(None)
     yield checks.check_disk(state, checks.free_bytes_at(state))
     yield checks.check_cores(len(os.sched_getaffinity(0)))
     yield checks.check_governor(root)
+
+
+def _places() -> Iterator[Finding]:
+    from app.bus.place import default_place
+    from app.cli import process_checks as checks
+    from app.config import load_line
+    from app.entries.post import LEDGER
+    from app.processes import table
+    from app.realtime import effective_capabilities, throttle
+    from app.record.database import FILE
+    from app.setup import twin_line
+
+    capabilities = effective_capabilities()
+    _, priority = resource.getrlimit(resource.RLIMIT_RTPRIO)
+    _, locked = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    rows = table({twin_line(): load_line(twin_line())})
+    highest = checks.highest_priority(priority, capabilities)
+    yield checks.check_table(rows, highest, locked, capabilities, sorted(os.sched_getaffinity(0)))
+    yield checks.check_throttle(throttle())
+    bus = default_place(make=False).root
+    yield checks.check_bus(bus, *checks.room_at(bus))
+    yield checks.check_holders(bus, checks.holders_at(bus))
+    state = state_folder(None)
+    ledger = state / LEDGER / FILE
+    size = ledger.stat().st_size if ledger.is_file() else None
+    yield checks.check_state(state, is_writable=checks.is_writable(state), ledger=ledger, ledger_bytes=size)
 
 
 def _broken_plugins() -> list[str]:

@@ -1,4 +1,4 @@
-"""`takt line`: the settings of a line."""
+"""`takt line`: the settings of a line, and the commands to one that runs."""
 
 # ruff: noqa: PLC0415 - a command imports the rooms it needs when it runs
 from __future__ import annotations
@@ -12,19 +12,15 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from app.cli import line_commands
 from app.cli.console import out, print_json
 from app.cli.options import Json, state_folder
 
 if TYPE_CHECKING:
     from app.cli.explain import Explanation
-    from app.main import Setup
+    from app.setup import Setup
 
-group = typer.Typer(help="Look at the settings of a line before it runs.")
-
-
-@group.callback()
-def _group() -> None:
-    """Keeps `check` a command of its own while it is the only one."""
+group = typer.Typer(help="Look at the settings of a line before it runs, and command one that runs.")
 
 
 @group.command()
@@ -40,7 +36,7 @@ def check(
     Checks the line, the recipe beside it and the model that it names; opens no camera and moves no pin. Exit code 3
     with one sentence when the line or its recipe cannot work, 5 when its model package is broken.
     """
-    from app.main import load_setup, twin_line
+    from app.setup import load_setup, twin_line
 
     path = file or twin_line()
     setup = load_setup(path)
@@ -49,6 +45,11 @@ def check(
         print_json({"file": str(path), **dataclasses.asdict(explanation)})
     else:
         _show(str(path), setup, explanation)
+
+
+group.command("stop")(line_commands.stop)
+group.command("purge")(line_commands.purge)
+group.command("reset")(line_commands.reset)
 
 
 def _explained(setup: Setup) -> Explanation:

@@ -20,6 +20,10 @@ StateDir = Annotated[
         help="Folder of this station's state; by default /var/lib/takt where it exists, else ~/.local/state/takt.",
     ),
 ]
+Bus = Annotated[
+    Path | None,
+    typer.Option("--bus", envvar="TAKT_BUS", metavar="DIR", help="Where the processes meet; by default /dev/shm/takt."),
+]
 Runtime = Annotated[str, typer.Option("--runtime", help="onnx, openvino, or auto: OpenVINO where it is installed.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=64, help="Threads of one inference.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]

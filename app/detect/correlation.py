@@ -18,6 +18,8 @@ from app.types import Image
 
 COPY_PX = 160
 _WEAK_BIN = 1e-3
+_NEAR = 2
+_HEAVIEST_OF_GREY = 3 * 0.587
 
 Shift = tuple[int, int]
 """Right and down, in pixels."""
@@ -122,6 +124,45 @@ class PhaseCorrelation:
             for place, side, scale in zip((x, y), self._size, self._scales, strict=True)
         )
         return dx, dy
+
+
+def least_self_difference(golden: Image) -> float:
+    """How unlike itself a golden sample is at least, once it is shifted.
+
+    A part that differs by less than half of that at one place differs by more at any other (the triangle inequality),
+    so that nobody need look there. Shifts of less than three pixels of the small copy, and shifts that leave less than
+    half of a side in common, do not count.
+
+    Args:
+        golden: uint8, (height, width) or (height, width, 3).
+
+    Returns:
+        A lower bound of the mean absolute difference, 0 .. 255: on the small copy, whose averages hide some of it, and
+        the mean squared difference over 255, which is no more than the absolute one.
+    """
+    grey = cv2.cvtColor(golden, cv2.COLOR_BGR2GRAY) if golden.ndim == 3 else golden  # noqa: PLR2004
+    scale = max(1.0, max(grey.shape) / COPY_PX)
+    width, height = (max(1, round(side / scale)) for side in grey.shape[::-1])
+    small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small -= small.mean()
+    shape = _even_size(2 * height), _even_size(2 * width)  # wide enough for no shift to wrap around
+    picture, square, mask = (np.zeros(shape, np.float32) for _ in range(3))
+    for plane, values in ((picture, small), (square, small * small), (mask, np.ones_like(small))):
+        plane[:height, :width] = values
+        cv2.dft(plane, plane)
+    # Over what both have in common: sum(a - b)^2 = sum(a^2) + sum(b^2) - 2 sum(a b), each one a correlation.
+    correlated = [
+        cv2.mulSpectrums(a, b, 0, conjB=True) for a, b in ((square, mask), (mask, square), (picture, picture))
+    ]
+    spectrum = correlated[0] + correlated[1] - 2 * correlated[2]
+    total = cv2.dft(spectrum, flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE)
+    down, across = (np.fft.fftfreq(side, 1 / side)[:, None] for side in shape)
+    down, across = abs(down), abs(across).T
+    common = np.maximum(height - down, 1) * np.maximum(width - across, 1)
+    is_other = ((down > _NEAR) | (across > _NEAR)) & (down <= height / 2) & (across <= width / 2)
+    # A difference in green alone is heavier in grey than in the mean of the channels.
+    heaviest = _HEAVIEST_OF_GREY if golden.ndim == 3 else 1.0  # noqa: PLR2004
+    return max(0.0, float((total / common)[is_other].min(initial=np.inf))) / 255 / heaviest
 
 
 def _even_size(side: float) -> int:

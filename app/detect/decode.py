@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,10 @@ from app.types import Detection
 
 SCORE_FLOOR = 0.05
 
+_PLACES = 6
+
 Indices = NDArray[np.int32] | NDArray[np.int64]
+_Row = tuple[float, int, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +67,41 @@ def decode_peaks(
             name, or a box is turned inside out.
     """
     _check_shapes(boxes, scores, classes)
-    if not (np.isfinite(scores).all() and np.isfinite(boxes).all()):
-        raise _nonsense("numbers that are not finite")
-    if scores.size and not (scores.min() >= 0 and scores.max() <= 1):
-        raise _nonsense(f"scores from {scores.min():g} to {scores.max():g}, outside 0 .. 1")
-    rounded = np.round(scores[0].astype(np.float64), 6)
-    chosen = np.flatnonzero(rounded >= floor)
-    indices, corners = classes[0, chosen], boxes[0, chosen].astype(np.float64)
+    if not scores.size:
+        return ()
+    _check_numbers(boxes, scores)
+    # A table has few rows worth keeping: plain Python is faster on them than a chain of small arrays.
+    rows: list[_Row] = []
+    least = floor - 10**-_PLACES
+    for row, score in enumerate(scores[0].tolist()):
+        # Rounding costs more than all the rest, and rounds few scores up to the floor.
+        if score >= least and (rounded := round(score, _PLACES)) >= floor:
+            rows.append((-rounded, int(classes[0, row]), *boxes[0, row].tolist()))
     # Runtimes order equal scores as they please; a replay must not depend on that.
-    order = np.lexsort((corners[:, 1], corners[:, 0], indices, -rounded[chosen]))
-    chosen, indices, corners = chosen[order], indices[order], corners[order]
-    if chosen.size and not (indices.min() >= 0 and indices.max() < len(labels)):
-        raise _nonsense(f"class indices from {indices.min()} to {indices.max()} where there are {len(labels)} classes")
-    sizes = corners[:, 2:] - corners[:, :2]
-    if (sizes < 0).any():
+    rows.sort()
+    indices = [row[1] for row in rows]
+    if indices and not (min(indices) >= 0 and max(indices) < len(labels)):
+        raise _nonsense(f"class indices from {min(indices)} to {max(indices)} where there are {len(labels)} classes")
+    return tuple(_detection(row, labels, placement) for row in rows)
+
+
+def _detection(row: _Row, labels: Sequence[str], placement: Placement) -> Detection:
+    negative, index, left, top, right, bottom = row
+    if right < left or bottom < top:
         raise _nonsense("boxes whose right or lower edge lies before the left or upper one")
-    scale = (placement.scale_x, placement.scale_y)
-    places = corners[:, :2] * scale + (placement.offset_x_px, placement.offset_y_px)
-    rows = np.concatenate([places, sizes * scale], axis=1).tolist()
-    return tuple(
-        Detection(labels[index], score, (row[0], row[1], row[2], row[3]))
-        for index, score, row in zip(indices.tolist(), rounded[chosen].tolist(), rows, strict=True)
-    )
+    across, down = placement.scale_x, placement.scale_y
+    x, y = left * across + placement.offset_x_px, top * down + placement.offset_y_px
+    return Detection(labels[index], -negative, (x, y, (right - left) * across, (bottom - top) * down))
+
+
+def _check_numbers(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> None:
+    lowest, highest = float(scores.min()), float(scores.max())
+    # The extremes of numbers of which one is not finite are not finite either.
+    ends = (lowest, highest, float(boxes.min()), float(boxes.max()))
+    if not all(map(math.isfinite, ends)):
+        raise _nonsense("numbers that are not finite")
+    if not (lowest >= 0 and highest <= 1):
+        raise _nonsense(f"scores from {lowest:g} to {highest:g}, outside 0 .. 1")
 
 
 def _check_shapes(boxes: NDArray[np.float32], scores: NDArray[np.float32], classes: Indices) -> None:

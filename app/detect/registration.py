@@ -1,23 +1,25 @@
 """Registration of a golden sample to a part, by whole pixels.
 
-The shift is found by phase correlation on small copies (`app.detect.correlation`) and refined on the pictures
-themselves by a pattern search for the least mean absolute difference.
+Most parts are found by a quick match that proves itself right (`app.detect.quick_match`). For the others, as on a
+periodic board, the shift is found by phase correlation on small copies (`app.detect.correlation`) and refined on the
+pictures themselves by a pattern search for the least mean absolute difference.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 
 from app.detect.correlation import PhaseCorrelation, Shift
+from app.detect.quick_match import MIN_CORRELATION, QuickMatch
 from app.errors import DetectorError
 from app.types import Image
 
 SAMPLED_PIXELS = 100_000
-MIN_CORRELATION = 0.5
 _FLAT_LEVELS = 1.0
 _CLEARLY_BETTER = 0.7
 _MOST_PLACES = 400
@@ -31,7 +33,7 @@ class Registered:
     """A golden sample laid over a part.
 
     Attributes:
-        golden: uint8, the shape of the part's picture; valid until the next registration.
+        golden: uint8, the shape of the part's picture; a view that is not to be written to.
         shift_px: How far the part lies right of and below the golden sample.
         residual: Mean absolute difference that is left, 0 .. 1 of full scale.
     """
@@ -54,15 +56,17 @@ class Registrar:
     """
 
     def __init__(self, golden: Image, max_shift_px: float, rect: Rect | None = None) -> None:
-        self._golden = golden
         self._max_shift_px = max_shift_px
-        height, width = golden.shape[:2]
-        self._rect = rect or (0, 0, width, height)
-        x, y, width, height = self._rect
-        self._judged = golden[y : y + height, x : x + width]
-        self._buffer: Image = np.zeros(self._judged.shape, np.uint8)
+        self._margin = margin = int(max_shift_px)
+        x, y, width, height = rect or (0, 0, golden.shape[1], golden.shape[0])
+        # With its edges repeated once and for all, every shift is a view and copies nothing.
+        wide = np.asarray(cv2.copyMakeBorder(golden, margin, margin, margin, margin, cv2.BORDER_REPLICATE), np.uint8)
+        self._wide: Image = wide[y : y + height + 2 * margin, x : x + width + 2 * margin]
+        self._wide.flags.writeable = False
+        self._judged = self._shifted((0, 0))
         self._step = max(1, width * height // SAMPLED_PIXELS)
         self._correlation = PhaseCorrelation(self._judged, max_shift_px) if max_shift_px > 0 else None
+        self._quick = QuickMatch(self._judged, max_shift_px, self._step) if margin > 0 else None
 
     def register(self, image: Image) -> Registered:
         """Lays the golden sample over a part.
@@ -80,6 +84,9 @@ class Registrar:
             )
         if self._correlation is None:
             return Registered(self._judged, (0, 0), self._difference(image, (0, 0)) / 255)
+        found = self._quick and self._quick.find(image, partial(self._difference, image), partial(self._square, image))
+        if found:
+            return Registered(self._shifted(found[0]), found[0], found[1] / 255)
         shift = self._find(image, self._correlation)
         if max(abs(shift[0]), abs(shift[1])) > self._max_shift_px or not self._is_alike(image, shift):
             raise DetectorError(
@@ -126,17 +133,23 @@ class Registrar:
         mine, other = self._overlap(image, shift)
         if mine.size == 0:
             return 255.0
-        return float(cv2.norm(mine[:: self._step], other[:: self._step], cv2.NORM_L1)) / mine[:: self._step].size
+        return float(cv2.norm(mine, other, cv2.NORM_L1)) / mine.size
+
+    def _square(self, image: Image, shift: Shift) -> float:
+        """Mean squared difference, on the same sample."""
+        mine, other = self._overlap(image, shift)
+        return float(cv2.norm(mine, other, cv2.NORM_L2SQR)) / mine.size
 
     def _overlap(self, image: Image, shift: Shift) -> tuple[Image, Image]:
-        (dx, dy), (height, width) = shift, image.shape[:2]
-        mine = image[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
-        other = self._judged[max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)]
-        return mine, other
+        """A sample of the rows of the part and of the golden sample, where both overlap."""
+        (dx, dy), (height, width), step = shift, image.shape[:2], self._step
+        left, right, top, bottom = max(dx, 0), width + min(dx, 0), max(dy, 0), height + min(dy, 0)
+        mine = image[top:bottom:step, left:right]
+        return mine, self._judged[top - dy : bottom - dy : step, left - dx : right - dx]
 
     def _is_alike(self, image: Image, shift: Shift) -> bool:
         """The two pictures correlate: another part, or none, does not."""
-        mine, other = (each[:: self._step] for each in self._overlap(image, shift))
+        mine, other = self._overlap(image, shift)
         (mine_mean, mine_std), (other_mean, other_std) = cv2.meanStdDev(mine), cv2.meanStdDev(other)
         mine_var, other_var = float((mine_std**2).sum()), float((other_std**2).sum())
         if other_var < _FLAT_LEVELS**2:
@@ -150,13 +163,6 @@ class Registrar:
         return bool(covariance >= MIN_CORRELATION * math.sqrt(mine_var * other_var))
 
     def _shifted(self, shift: Shift) -> Image:
-        x, y, width, height = self._rect
-        left, top = x - shift[0], y - shift[1]
-        right, bottom = left + width, top + height
-        full_height, full_width = self._golden.shape[:2]
-        inner = self._golden[max(top, 0) : min(bottom, full_height), max(left, 0) : min(right, full_width)]
-        margins = max(-top, 0), max(bottom - full_height, 0), max(-left, 0), max(right - full_width, 0)
-        if not any(margins):
-            return inner
-        cv2.copyMakeBorder(inner, *margins, cv2.BORDER_REPLICATE, dst=self._buffer)
-        return self._buffer
+        left, top = self._margin - shift[0], self._margin - shift[1]
+        height, width = self._wide.shape[0] - 2 * self._margin, self._wide.shape[1] - 2 * self._margin
+        return self._wide[top : top + height, left : left + width]

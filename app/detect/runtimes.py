@@ -15,6 +15,7 @@ RUNTIMES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "openvino": ("app.detect.openvino", "open_openvino"),
         "onnx": ("app.detect.onnx", "open_onnx"),
+        "blank": ("app.detect.blank", "open_blank"),
     }
 )
 """Runtime -> module and the function that opens a package."""

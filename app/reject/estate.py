@@ -6,6 +6,7 @@ from app.reject.book import Book
 from app.reject.stops import StopCause
 from app.types import Confirmation, EventKind, Opening, Orphan, Outcome, Reason
 
+
 class Estate:
     """Orphans until each has its outcome.
 

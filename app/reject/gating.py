@@ -60,7 +60,7 @@ class Gating:
                 self._move(gate, EventKind.GATE_ON, since)
             elif since is None and gate.may_drop(self._book.now_ns):
                 gate.turn_off(self._book.reach, self._book.speed)
-                self._move(gate, EventKind.GATE_OFF, self._last_off(gate))
+                self._move(gate, EventKind.GATE_OFF)
 
     def follow(self) -> None:
         """Notes for each part, gate by gate, whether its centre was taken."""
@@ -91,7 +91,7 @@ class Gating:
         return [time_ns for time_ns in times if time_ns is not None and time_ns > self._book.now_ns]
 
     def _wanted_since(self, gate: Gate) -> float | None:
-        """The belt position at which the gate should have turned on; `None` where it should be off."""
+        """The fire point that the gate is on for, or the present place where it purges; `None`: it should be off."""
         reach, speed = self._book.reach, self._book.speed
         if self.is_purging and gate is self.default and not gate.settings.is_pulse:
             return reach
@@ -103,13 +103,10 @@ class Gating:
             if fire <= reach < gate.off(track, speed):
                 track.fire = fire
                 since = fire if since is None else min(since, fire)
+            elif track.fire is not None and reach > fire:
+                # The end of a dwell moves with the speed: once reached, it must not be taken back.
+                track.is_spent = True
         return since
-
-    def _last_off(self, gate: Gate) -> float:
-        """The belt position at which the dwell that is over ended."""
-        reach, speed = self._book.reach, self._book.speed
-        ends = [gate.off(track, speed) for track in self._book.tracks if track.route == gate.destination]
-        return max((end for end in ends if end <= reach), default=reach)
 
     def _pass(self, track: Track, gate: Gate) -> None:
         track.gates_passed += 1
@@ -126,7 +123,7 @@ class Gating:
 
     def _time_out(self, gate: Gate) -> None:
         gate.turn_off(self._book.reach, self._book.speed)
-        self._move(gate, EventKind.GATE_OFF, self._book.reach)
+        self._move(gate, EventKind.GATE_OFF)
         speed = self._book.speed
         inside = [
             track
@@ -142,9 +139,11 @@ class Gating:
         )
         self._book.latch(StopCause.GATE_TIMEOUT, text, inside[0].part_id if inside else None)
 
-    def _move(self, gate: Gate, kind: EventKind, due: float) -> None:
+    def _move(self, gate: Gate, kind: EventKind, fire: float | None = None) -> None:
         is_rejecting = kind is EventKind.GATE_ON
         book = self._book
-        late_ns = round((book.reach - due) / book.speed * NS_PER_S) if book.speed > 0 else 0
-        book.commands.append(MoveGate(gate.destination, is_rejecting, book.now_ns - late_ns))
+        due_ns = None
+        if fire is not None and book.speed > 0:
+            due_ns = book.now_ns - round((book.reach - fire) / book.speed * NS_PER_S)
+        book.commands.append(MoveGate(gate.destination, is_rejecting, due_ns))
         self._book.write(kind, destination=gate.destination, position=round(self._book.reach, 2))

@@ -55,7 +55,7 @@ class GpioLine:
 
     Attributes:
         encoder: The belt position.
-        lost_edges: Raw edges that found the queue full.
+        lost_edges: Raw edges that found a queue full, here or in the factory.
 
     Raises:
         ConfigError: A pin does not exist, is claimed twice, or cannot be pulled the way its polarity needs.
@@ -74,6 +74,8 @@ class GpioLine:
         # A factory that can be waited on hands its edges over when it is asked to; others have threads of their own.
         self._pump: Callable[[], None] = getattr(pin_factory, "pump", _nothing)
         self._factory_fileno: Callable[[], int] | None = getattr(pin_factory, "fileno", None)
+        self._factory = pin_factory
+        self._factory_lost = 0
         self._bell: int | None = None
         with ExitStack() as opened:
             wiring = Wiring(clock, pin_factory, pins_of(line), opened, self._take)
@@ -99,6 +101,10 @@ class GpioLine:
         """The edges confirmed since the last call, oldest first."""
         if self._is_open:
             self._pump()
+            lost = getattr(self._factory, "lost_edges", 0)
+            if lost != self._factory_lost:
+                self.lost_edges += lost - self._factory_lost
+                self._factory_lost = lost
             if self._bell is not None:
                 with suppress(BlockingIOError):
                     os.eventfd_read(self._bell)

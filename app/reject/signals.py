@@ -22,12 +22,12 @@ class MoveGate:
     Attributes:
         destination: The gate.
         is_rejecting: To what.
-        due_ns: When the belt was where this was due.
+        due_ns: When the belt was at the fire point; `None` where there was none.
     """
 
     destination: str
     is_rejecting: bool
-    due_ns: int
+    due_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)

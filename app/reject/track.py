@@ -32,7 +32,7 @@ class Track:
         fire: Fire point in counts, frozen when it was reached.
         gates_passed: How many gates, in belt order, its centre has passed.
         taken_by: The destination whose gate took it.
-        is_spent: Its dwell was cut short; the gate does not act on it again.
+        is_spent: Its dwell is over, or was cut short; the gate does not act on it again.
         is_suppressed: The gate is held back on purpose (challenge test).
         is_challenge: A known-bad part of a challenge test.
         outcome: Its one final state.

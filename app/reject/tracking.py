@@ -130,6 +130,11 @@ class Tracker:
         """The encoder's count."""
         return self._book.belt.count
 
+    @property
+    def has_commands(self) -> bool:
+        """There is something to carry out."""
+        return bool(self._book.commands)
+
     def take_commands(self) -> list[Command]:
         """The commands since the last call, in the order in which they must be carried out."""
         commands, self._book.commands = self._book.commands, []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 from app.clock import NS_PER_MS
 from app.twin.flow import BY_HAND, Body, Flow
@@ -18,6 +19,9 @@ from app.twin.quadrature import Quadrature
 from app.twin.relay import PermitRelay
 from app.twin.scenario import CAMERA_KINDS, Fault, FaultKind, Scenario
 from app.twin.sensors import Sensor
+
+MOST_SUDDEN = 32
+"""So many faults that no scenario knows of are remembered: pictures may still fall to the oldest of them."""
 
 Switch = Callable[[Fault, bool, int], None]
 """Begins (`True`) or ends a fault at a time in ns."""
@@ -65,13 +69,11 @@ class Breakdown:
         self._fabric = fabric
         self._entered = 0
         self._marks: list[tuple[float, int, Callable[[int], None]]] = []
-        self._starts = {body.index: body.start_mm for body in fabric.flow.bodies}
+        self._sudden: deque[Fault] = deque(maxlen=MOST_SUDDEN)
+        self._awaited = {fault.at_part for fault in scenario.faults}
+        self._starts = {body.index: body.start_mm for body in fabric.flow.bodies if body.index in self._awaited}
         for fault in scenario.faults:
-            start_mm = self._start_mm(fault)
-            if fault.kind in CAMERA_KINDS or fault.kind is FaultKind.TOUCHING or start_mm is None:
-                continue
-            self.mark(start_mm, lambda now_ns, fault=fault: self._begin(fault, now_ns))  # type: ignore[misc]
-        heapify(self._marks)
+            self._plan(fault)
 
     @property
     def next_mm(self) -> float:
@@ -83,25 +85,60 @@ class Breakdown:
         _, _, act = heappop(self._marks)
         act(now_ns)
 
-    def picture_fault(self, part: int | None) -> Fault | None:
+    def laid(self, body: Body) -> None:
+        """One more part lies before the part sensor: the faults that wait for it can be planned."""
+        if body.index in self._awaited:
+            self._starts[body.index] = body.start_mm
+            for fault in self._scenario.faults:
+                if fault.at_part == body.index:
+                    self._plan(fault)
+
+    def picture_fault(self, body: Body | None) -> Fault | None:
         """The fault that befalls the picture of a part, or of an empty belt, taken now."""
         belt_mm = self._fabric.belt_mm()
-        for fault in self._scenario.faults:
-            if fault.kind in CAMERA_KINDS and self._hits(fault, part, belt_mm):
+        for fault in (*self._scenario.faults, *self._sudden):
+            if fault.kind in CAMERA_KINDS and self._hits(fault, body, belt_mm):
                 return fault
         return None
 
-    def _hits(self, fault: Fault, part: int | None, belt_mm: float) -> bool:
+    def befall(self, fault: Fault, coming: Sequence[Body], now_ns: int) -> None:
+        """A fault that no scenario knows of.
+
+        Args:
+            fault: What.
+            coming: Parts that are yet to come, one of which it may befall.
+            now_ns: When it begins, unless it is a fault of a picture.
+        """
+        self._sudden.append(fault)
+        self._starts.update((body.index, body.start_mm) for body in coming if body.index == fault.at_part)
+        if fault.kind not in CAMERA_KINDS:
+            self._begin(fault, now_ns)
+
+    def mend(self, kind: FaultKind, now_ns: int) -> None:
+        """Ends the faults of a kind that no scenario knows of."""
+        for fault in [each for each in self._sudden if each.kind is kind]:
+            self._sudden.remove(fault)
+            if kind not in CAMERA_KINDS:
+                self._switch(fault)(fault, False, now_ns)
+
+    def _plan(self, fault: Fault) -> None:
+        start_mm = self._start_mm(fault)
+        if fault.kind in CAMERA_KINDS or fault.kind is FaultKind.TOUCHING or start_mm is None:
+            return
+        self.mark(start_mm, lambda now_ns: self._begin(fault, now_ns))
+
+    def _hits(self, fault: Fault, body: Body | None, belt_mm: float) -> bool:
         start_mm = self._start_mm(fault)
         if start_mm is None:
             return False
         # A camera's fault goes by where the part lay when it came to the sensor, not by where the picture is taken.
-        at_mm = belt_mm if part is None or fault.at_part is None else self._starts.get(part, belt_mm)
+        is_known = body is not None and not body.is_dropped and fault.at_part is not None
+        at_mm = body.start_mm if body is not None and is_known else belt_mm
         lasts_mm = fault.lasts_mm
         if fault.lasts_ms is not None:
             lasts_mm = self._scenario.speed_mm_s * fault.lasts_ms / 1000
         if not lasts_mm and lasts_mm is not None:
-            return part is not None and part == fault.at_part
+            return body is not None and body.index == fault.at_part
         return start_mm <= at_mm and (lasts_mm is None or at_mm < start_mm + lasts_mm)
 
     def _start_mm(self, fault: Fault) -> float | None:

@@ -8,7 +8,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from app.clock import NS_PER_MS, VirtualClock
+from app.clock import NS_PER_MS, Clock
 from app.config import CameraSettings
 from app.errors import CameraError, DataError, FrameTimeoutError
 from app.twin.machine import Machine
@@ -33,9 +33,7 @@ class TwinCamera:
         tolerance_mm: How far a part's leading edge may be from the camera's position to be seen whole.
     """
 
-    def __init__(
-        self, settings: CameraSettings, machine: Machine, clock: VirtualClock, tolerance_mm: float = 20.0
-    ) -> None:
+    def __init__(self, settings: CameraSettings, machine: Machine, clock: Clock, tolerance_mm: float = 20.0) -> None:
         self.name = settings.name
         self._settings = settings
         self._machine = machine
@@ -47,9 +45,20 @@ class TwinCamera:
         self._last: Frame | None = None
         self._session = 0
 
+    @property
+    def is_ready(self) -> bool:
+        """A frame can be grabbed."""
+        return bool(self._ready)
+
     def open(self) -> None:
         """Makes the camera ready; opening an open camera does nothing."""
         self._is_open = True
+
+    def restart(self) -> None:
+        """Begins anew, as a camera whose supply was off: its counter at 0, without any frame."""
+        self.close()
+        self._counter, self._last = 0, None
+        self.open()
 
     def trigger(self, at_ns: int) -> None:
         """Exposes now.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from app.twin.parts import Piece
@@ -91,21 +91,25 @@ class Point:
 
 
 class Flow:
-    """All parts of a run.
+    """The parts of a run: all of them from the start, or those that lie about the belt now.
 
     Args:
         bodies: The parts, in the order in which they pass.
         length_mm: Length of a part.
+        supply: Parts that follow those, to be laid as the belt comes to them.
 
     Attributes:
-        bodies: The parts; changed only by `drop`.
+        bodies: The parts; changed only by `drop`, `lay` and `retire`.
         points: Where they are noticed.
+        laid: How many parts there have been so far.
     """
 
-    def __init__(self, bodies: list[Body], length_mm: float) -> None:
+    def __init__(self, bodies: list[Body], length_mm: float, supply: Iterator[Body] | None = None) -> None:
         self.bodies = bodies
         self.points: list[Point] = []
+        self.laid = len(bodies)
         self._length_mm = length_mm
+        self._supply = supply
 
     def point(self, offsets_mm: tuple[float, ...], on_cross: OnCross) -> Point:
         """A new place where parts are noticed."""
@@ -127,6 +131,10 @@ class Flow:
         last = bisect_right(self.bodies, belt_mm - from_mm, key=_start)
         return [body for body in self.bodies[first:last] if body.is_on_belt]
 
+    def coming(self, belt_mm: float) -> list[Body]:
+        """The parts that are yet to come to the part sensor, the next one first."""
+        return self.bodies[bisect_right(self.bodies, belt_mm, key=_start) :]
+
     def room_mm(self, belt_mm: float, to_mm: float) -> float | None:
         """Where behind the part sensor another part can be laid, as the place of its leading edge; `None`: nowhere."""
         spare = 2.0
@@ -142,8 +150,33 @@ class Flow:
     def drop(self, body: Body, belt_mm: float) -> None:
         """Lays a part on the belt."""
         self.bodies.insert(bisect_right(self.bodies, body.start_mm, key=_start), body)
+        self.laid += 1
         for point in self.points:
             point.insert(body, belt_mm)
+
+    def lay(self, until_mm: float) -> list[Body]:
+        """Lays parts of the supply until the last one lies beyond `until_mm`; returns those that were laid."""
+        laid: list[Body] = []
+        while self._supply is not None and (not self.bodies or self.bodies[-1].start_mm < until_mm):
+            body = next(self._supply, None)
+            if body is None:
+                self._supply = None
+                break
+            self.bodies.append(body)
+            laid.append(body)
+        self.laid += len(laid)
+        return laid
+
+    def retire(self, least: int) -> list[Body]:
+        """Forgets the parts that every point lies behind, if there are at least so many; returns them."""
+        gone = min(point.passed // len(point.offsets_mm) for point in self.points)
+        if gone < least:
+            return []
+        retired = self.bodies[:gone]
+        del self.bodies[:gone]
+        for point in self.points:
+            point.passed -= gone * len(point.offsets_mm)
+        return retired
 
 
 def _start(body: Body) -> float:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from app.clock import VirtualClock
 from app.config import Line
+from app.errors import LineError
 from app.twin.agenda import Action, Agenda
 from app.twin.breakdown import Breakdown, Fabric
 from app.twin.flow import BY_HAND, ON_BELT, Body, Flow, Point
-from app.twin.motion import NEVER_NS, Motion
-from app.twin.parts import PartSource, Piece
+from app.twin.laying import laying
+from app.twin.motion import NEVER_NS, Motion, Phase
+from app.twin.parts import PartSupply, Piece
 from app.twin.pins import TwinFactory
-from app.twin.plant import Plant, laid
+from app.twin.plant import Plant
 from app.twin.quadrature import Quadrature, RunningCount
 from app.twin.relay import PermitRelay
-from app.twin.scenario import Fault, Scenario
-from app.twin.truth import Truth
+from app.twin.scenario import OF_A_PART, Fault, FaultKind, Scenario
+from app.twin.truth import Archive, Counts, Truth
+
+LAID_AHEAD_MM = 5000.0
+"""How far ahead of the part sensor parts are laid where not all are there from the start."""
+
+RETIRED_AT_ONCE = 16
 
 
 class Machine:
@@ -33,10 +41,16 @@ class Machine:
         parts: What lies on the belt.
         scenario: How the belt runs and what breaks.
         seed: Seed of all jitter.
+        recent: With a number, parts are laid as the belt comes to them and forgotten when they have left it, so that a
+            run of any length takes the same memory; `truth` then tells of so many of those that have left, and
+            `counts` of all. Without one, every part is there from the start and to the end, as a run needs that
+            is held against its whole ledger.
 
     Attributes:
         plant: Sensors and gates.
         relay: The permit relay, where the line has one.
+        permit_ns: When the relay last changed.
+        permit_mm: Where the belt was then.
 
     Raises:
         ConfigError: Parts would lie on top of each other.
@@ -47,16 +61,27 @@ class Machine:
         line: Line,
         factory: TwinFactory,
         clock: VirtualClock,
-        parts: PartSource,
+        parts: PartSupply,
         scenario: Scenario | None = None,
         seed: int = 0,
+        *,
+        recent: int | None = None,
     ) -> None:
         self._line = line
         self._clock = clock
         self._scenario = scenario or Scenario()
         self._agenda = Agenda()
-        self._flow = Flow(laid(line, self._scenario, parts, seed), line.part.length_mm)
+        supply = laying(line, self._scenario, parts, seed)
+        self._is_rolling = recent is not None
+        self._flow = (
+            Flow([], line.part.length_mm, supply) if self._is_rolling else Flow(list(supply), line.part.length_mm)
+        )
+        self._flow.lay(LAID_AHEAD_MM)
+        self._archive = Archive(recent or 0)
+        self._drops = 0
         self._taken = 0
+        self.permit_ns = clock.now_ns()
+        self.permit_mm = 0.0
         self._end_mm: float | None = None
         self.plant = Plant(line, factory, self._agenda, self._flow, self._scenario, seed, self._count)
         self._encoder = _encoder(line, factory, self._scenario)
@@ -106,8 +131,12 @@ class Machine:
         return tuple(self._flow.bodies)
 
     def truth(self) -> Truth:
-        """What has happened to each part so far."""
-        return Truth(self._flow.bodies)
+        """What has happened to each part so far, or to each of the recent ones."""
+        return Truth(self._flow.bodies, self._archive.recent, is_whole=self._archive.is_whole)
+
+    def counts(self) -> Counts:
+        """What has become of all parts so far."""
+        return self._archive.counts(self._flow.bodies)
 
     def at(self, at_ns: int, action: Action) -> None:
         """Has something done at a time; to the loop it counts as a change."""
@@ -119,11 +148,15 @@ class Machine:
 
     def picture_fault(self, body: Body | None) -> Fault | None:
         """The fault that befalls the picture of a part, or of the empty belt, taken now."""
-        return self._breakdown.picture_fault(None if body is None else body.index)
+        return self._breakdown.picture_fault(body)
 
     def next_event_ns(self) -> int:
         """When `step` has something to do; `NEVER_NS` when only the box can change that."""
         return min(self._edge_ns, self._due_ns, self._agenda.next_ns)
+
+    def next_change_ns(self) -> int:
+        """When `step` has something to do other than an edge of the encoder."""
+        return min(self._due_ns, self._agenda.next_ns)
 
     def step(self) -> bool:
         """Does everything that is due by now.
@@ -168,6 +201,45 @@ class Machine:
         advance(max(until_ns, self._clock.now_ns()))
         return False
 
+    def befall(self, kind: FaultKind, **details: Any) -> Fault:
+        """A fault that no scenario knows of happens now, or to the next part that comes to the sensor.
+
+        Args:
+            kind: What.
+            **details: Duration, amount and gate, as in `Fault`.
+
+        Returns:
+            The fault.
+
+        Raises:
+            LineError: It needs parts that are yet to come, and there are none.
+        """
+        belt_mm = self.belt_mm
+        coming = self._flow.coming(belt_mm)[:2]
+        if kind not in OF_A_PART:
+            fault = Fault(kind, at_mm=belt_mm, **details)
+        elif len(coming) < 2:  # noqa: PLR2004 - parts that touch are two
+            raise LineError(
+                f"fault {kind.value} befalls parts that are yet to come, and there are none", "send more parts"
+            )
+        else:
+            fault = Fault(kind, at_part=coming[0].index, **details)
+        if kind is FaultKind.TOUCHING:
+            coming[1].start_mm = coming[0].start_mm + self._line.part.length_mm + max(0.1, fault.size)
+            self._find_point()
+        else:
+            self._breakdown.befall(fault, coming, self._clock.now_ns())
+        return fault
+
+    def mend(self, kind: FaultKind) -> None:
+        """Ends every fault of a kind that `befall` has begun."""
+        self._breakdown.mend(kind, self._clock.now_ns())
+
+    def drive_at(self, speed_mm_s: float) -> None:
+        """The drive runs at this speed from now on."""
+        self._motion.follow((Phase(speed_mm_s),), self._clock.now_ns())
+        self._new_segment()
+
     def clear_stretch(self) -> int:
         """A person takes every part off the belt that lies between the part sensor and the last gate's coasting end.
 
@@ -199,7 +271,9 @@ class Machine:
         place_mm = self._flow.room_mm(belt_mm, min(gate.position_mm for gate in self._line.gates))
         if place_mm is None:
             return False
-        self._flow.drop(Body(len(self._flow.bodies), belt_mm - place_mm, piece, is_dropped=True), belt_mm)
+        self._drops += 1
+        index = -self._drops if self._is_rolling else len(self._flow.bodies)
+        self._flow.drop(Body(index, belt_mm - place_mm, piece, is_dropped=True), belt_mm)
         self._look_for_end()
         self.plant.look_again(self._clock.now_ns())
         self._find_point()
@@ -226,13 +300,23 @@ class Machine:
             self._breakdown.cross(due_ns)
         else:
             self._next_point.cross(self._motion.segment.direction, due_ns)
+            if self._is_rolling:
+                self._roll()
         self._look_for_end()
         self._find_point()
         return True
 
+    def _roll(self) -> None:
+        """Lays the parts that come next, and forgets those that are gone."""
+        for body in self._flow.lay(self.belt_mm + LAID_AHEAD_MM):
+            self._breakdown.laid(body)
+        retired = self._flow.retire(RETIRED_AT_ONCE)
+        if retired:
+            self._archive.take(retired)
+
     def _look_for_end(self) -> None:
         """Sets the end of the run as soon as no part is left to wait for."""
-        if len(self._flow.bodies) > self.plant.left + self._taken:
+        if self._flow.laid > self.plant.left + self._taken:
             self._end_mm = None
         elif self._end_mm is None:
             self._end_mm = self.belt_mm + self._scenario.lead_out_mm
@@ -261,6 +345,7 @@ class Machine:
 
     def _permit(self, is_given: bool, now_ns: int) -> None:
         self._motion.power(is_given, now_ns)
+        self.permit_ns, self.permit_mm = now_ns, self._motion.position_mm(now_ns)
         self._new_segment()
 
     def _count(self) -> int:

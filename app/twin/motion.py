@@ -168,6 +168,15 @@ class Motion:
             self._is_powered = is_powered
             self._replan(now_ns)
 
+    def follow(self, phases: tuple[Phase, ...], now_ns: int) -> None:
+        """Does `phases` from now on, in place of the profile so far."""
+        self.advance(now_ns)
+        self._profile, self._next_phase = phases, 0
+        self._top_mm_s = max(abs(phase.speed_mm_s) for phase in phases)
+        self._pending.clear()
+        self._is_in_phase = False
+        self._replan(now_ns)
+
     def insert(self, phases: tuple[Phase, ...], now_ns: int) -> None:
         """Does `phases` now and then goes on with what was interrupted."""
         self.advance(now_ns)

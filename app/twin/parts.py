@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -41,15 +41,19 @@ class Piece:
         return self.load()
 
 
-class PartSource(Protocol):
-    """The parts of a run, in the order in which they come."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-        ...
+class PartSupply(Protocol):
+    """Parts in the order in which they come; one that has no length never ends."""
 
     def __getitem__(self, index: int, /) -> Piece:
         """One of them; the same index always gives the same part."""
+        ...
+
+
+class PartSource(PartSupply, Protocol):
+    """The parts of a run that ends."""
+
+    def __len__(self) -> int:
+        """How many there are."""
         ...
 
 
@@ -88,6 +92,38 @@ class RenderedParts:
         defects = (random.choice(CLASSES),) if is_bad else ()
         board_seed = random.randrange(2**31)
         return Piece(f"board-{index:05d}.png", is_bad, lambda: self.design.board(board_seed, defects).image)
+
+
+class PooledParts:
+    """Parts without end, with pictures from a pool that is made beforehand: to show one costs no time.
+
+    Args:
+        source: What the pool is made of.
+        defect_rate: Probability that a part is bad, 0 .. 1; `None`: as in the pool.
+        seed: Seed of the order.
+        most: How many parts of the source the pool takes at most.
+
+    Raises:
+        DataError: A picture cannot be read.
+    """
+
+    def __init__(self, source: PartSource, *, defect_rate: float | None = None, seed: int = 0, most: int = 64) -> None:
+        pool = [_kept(source[index]) for index in range(min(most, len(source)))]
+        self._good = [piece for piece in pool if not piece.is_bad]
+        self._bad = [piece for piece in pool if piece.is_bad]
+        self._defect_rate = len(self._bad) / len(pool) if defect_rate is None else defect_rate
+        self._seed = seed
+
+    def __getitem__(self, index: int) -> Piece:
+        random = Random(f"pool {self._seed} {index}")  # noqa: S311 - a seeded world, not a secret
+        is_bad = random.random() < self._defect_rate
+        wanted, others = (self._bad, self._good) if is_bad else (self._good, self._bad)
+        return random.choice(wanted or others)
+
+
+def _kept(piece: Piece) -> Piece:
+    image = piece.image
+    return replace(piece, load=lambda: image)
 
 
 class PictureParts:

@@ -105,6 +105,14 @@ class Wire:
         self.latch, self._pull = latch, pull
         self._settle()
 
+    def orphan(self, how: Death) -> None:
+        """The box dies without closing anything; its output stage does as it says, its pull and its ears are gone."""
+        self._on_edge = None
+        if how == "float" or self.latch is None:
+            self.set_box_side(latch=None, pull=None)
+        elif how == "low":
+            self.set_box_side(latch=False, pull=None)
+
     def connect(self, on_edge: Callable[[bool], None] | None) -> None:
         """The box has its edge detection call `on_edge`, or nothing."""
         self._on_edge = on_edge
@@ -159,11 +167,7 @@ class TwinPin(Pin):  # type: ignore[misc]  # gpiozero ships no types
 
     def die(self, how: Death) -> None:
         """What the pin does when its process is gone; later calls of orphaned devices reach no wire."""
-        self._wire.connect(None)
-        if how == "float" or self._latch is None:
-            self._wire.set_box_side(latch=None, pull=None)
-        elif how == "low":
-            self._wire.set_box_side(latch=False, pull=None)
+        self._wire.orphan(how)
         self._wire = Wire(self._wire.name, self._clock)
 
     def output_with_state(self, state: Any) -> None:
@@ -336,7 +340,7 @@ class TwinFactory(Factory):  # type: ignore[misc]  # gpiozero ships no types
         name = self._info(pin).name
         wire = self._wires.get(name)
         if wire is None:
-            wire = self._wires[name] = Wire(name, self.clock)
+            wire = self._wires[name] = self._new_wire(name)
         return wire
 
     def drive(self, pin: Any, is_high: bool) -> None:
@@ -362,6 +366,9 @@ class TwinFactory(Factory):  # type: ignore[misc]  # gpiozero ships no types
             pin.die(how)
         self._pins.clear()
         self._reservations.clear()
+
+    def _new_wire(self, name: str) -> Wire:
+        return Wire(name, self.clock)
 
     def _get_board_info(self) -> TwinBoard:
         return self._board

@@ -7,13 +7,11 @@ from random import Random
 
 from app.clock import NS_PER_MS
 from app.config import GateSettings, Line, inputs_of
-from app.errors import ConfigError
 from app.twin.agenda import Agenda
 from app.twin.flow import GOOD_BIN, ON_BELT, Body, Flow
 from app.twin.gate import Gate
-from app.twin.parts import PartSource
 from app.twin.pins import TwinFactory
-from app.twin.scenario import FaultKind, Scenario
+from app.twin.scenario import Scenario
 from app.twin.sensors import Sensor
 
 _CHUTE_JITTER_MS = 5.0
@@ -135,31 +133,6 @@ class Plant:
             gone_mm = self._line.part.length_mm / 2 - settings.offset_mm
             usual_ms = 1000 * (aim_mm - gone_mm) / self._scenario.speed_mm_s - settings.lag_ms
         return max(_LEAST_CHUTE_MS, usual_ms + self._random.uniform(-1, 1) * _CHUTE_JITTER_MS)
-
-
-def laid(line: Line, scenario: Scenario, parts: PartSource, seed: int) -> list[Body]:
-    """The parts of a run, laid on the belt before it starts.
-
-    Raises:
-        ConfigError: They would lie on top of each other.
-    """
-    length_mm, jitter_mm = line.part.length_mm, scenario.pitch_jitter_mm
-    if scenario.pitch_mm - 2 * jitter_mm <= length_mm:
-        raise ConfigError(
-            f"parts of {length_mm:g} mm would lie on top of each other at a pitch of {scenario.pitch_mm:g} mm"
-            f" where each may be {jitter_mm:g} mm off its place",
-            "widen the pitch or lower its jitter",
-        )
-    random = seeded("pitch", seed)
-    first_mm = scenario.lead_in(line)
-    bodies = [
-        Body(index, first_mm + index * scenario.pitch_mm + random.uniform(-1, 1) * jitter_mm, parts[index])
-        for index in range(len(parts))
-    ]
-    for fault in scenario.faults:
-        if fault.kind is FaultKind.TOUCHING and fault.at_part is not None and 0 < fault.at_part < len(bodies):
-            bodies[fault.at_part].start_mm = bodies[fault.at_part - 1].start_mm + length_mm + max(0.1, fault.size)
-    return bodies
 
 
 def seeded(stream: str, seed: int) -> Random:

@@ -147,6 +147,8 @@ class Fault:
 
 
 _NEEDS_PART = frozenset({FaultKind.TOUCHING, FaultKind.PART_TAKEN, FaultKind.GATE_WEAK})
+OF_A_PART = CAMERA_KINDS | _NEEDS_PART
+"""Faults that begin with a part, not with a place on the belt."""
 
 
 def _kind(kind: FaultKind) -> _Kind:

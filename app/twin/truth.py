@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.twin.flow import BY_HAND, GOOD_BIN, ON_BELT, Body
 from app.types import PASS, Outcome
+
+_NO_BIN = (GOOD_BIN, BY_HAND, ON_BELT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +72,88 @@ class Comparison:
     details: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What has become of all parts that reached the part sensor or were dropped behind it.
+
+    Attributes:
+        parts: How many there were.
+        bad: How many of them have a defect.
+        escapes: Bad parts in the good bin.
+        overkill: Good parts in a reject bin.
+        places: How many parts are at each place, as `PartTruth.place` names it.
+    """
+
+    parts: int
+    bad: int
+    escapes: int
+    overkill: int
+    places: Mapping[str, int]
+
+
+class Archive:
+    """The parts that have left the belt: counts of all of them, and the truth about the last ones.
+
+    Args:
+        recent: How many of the last ones.
+
+    Attributes:
+        recent: The last ones.
+    """
+
+    def __init__(self, recent: int) -> None:
+        self.recent: deque[PartTruth] = deque(maxlen=recent)
+        self._ends: Counter[tuple[str, bool]] = Counter()
+
+    @property
+    def is_whole(self) -> bool:
+        """No part has been forgotten yet."""
+        return sum(self._ends.values()) == len(self.recent)
+
+    def take(self, bodies: Iterable[Body]) -> None:
+        """Enters parts that nothing can befall any more."""
+        for part in told(bodies):
+            self._ends[part.place, part.is_bad] += 1
+            self.recent.append(part)
+
+    def counts(self, present: Iterable[Body]) -> Counts:
+        """The counts of all parts, with those that are about the belt now."""
+        ends = self._ends.copy()
+        ends.update((part.place, part.is_bad) for part in told(present))
+        places: Counter[str] = Counter()
+        for (place, _), number in ends.items():
+            places[place] += number
+        return Counts(
+            parts=sum(ends.values()),
+            bad=sum(number for (_, is_bad), number in ends.items() if is_bad),
+            escapes=ends[GOOD_BIN, True],
+            overkill=sum(number for (place, is_bad), number in ends.items() if not is_bad and place not in _NO_BIN),
+            places=places,
+        )
+
+
+def told(bodies: Iterable[Body]) -> Iterator[PartTruth]:
+    """The truth about parts, except those that never reached the part sensor."""
+    for b in bodies:
+        if b.trigger_count is not None or b.is_dropped:
+            yield PartTruth(
+                b.index, b.piece.name, b.piece.is_bad, b.trigger_count, b.place, b.is_dropped, b.piece.source
+            )
+
+
 class Truth:
-    """The truth about every part of a run, except those that never reached the part sensor.
+    """The truth about the parts of a run, except those that never reached the part sensor.
 
     Args:
         bodies: The parts.
+        before: The truth about parts that came before these.
+        is_whole: Nothing came before all of them. Otherwise the ledger is compared from the first part on.
     """
 
-    def __init__(self, bodies: Iterable[Body]) -> None:
-        self.parts = tuple(
-            PartTruth(b.index, b.piece.name, b.piece.is_bad, b.trigger_count, b.place, b.is_dropped, b.piece.source)
-            for b in bodies
-            if b.trigger_count is not None or b.is_dropped
-        )
+    def __init__(self, bodies: Iterable[Body], before: Iterable[PartTruth] = (), *, is_whole: bool = True) -> None:
+        self.parts = (*before, *told(bodies))
+        triggers = [part.trigger_count for part in self.parts if part.trigger_count is not None]
+        self._since_count = min(triggers, default=math.inf) if not is_whole else -math.inf
 
     def compare(self, records: Iterable[Record], tolerance_counts: float = 8) -> Comparison:
         """Holds the ledger against the truth.
@@ -90,7 +163,11 @@ class Truth:
             tolerance_counts: Farthest that a record's count may lie from its part's; the nearest pairs are matched
                 first.
         """
-        known = sorted(records, key=lambda record: record.trigger_count)
+        since_count = self._since_count - tolerance_counts
+        known = sorted(
+            (record for record in records if record.trigger_count >= since_count),
+            key=lambda record: record.trigger_count,
+        )
         record_of = _matched(self.parts, known, tolerance_counts)
         matched = set(record_of.values())
         details = [f"bad part {part.index} ({part.name}) is in the good bin" for part in self.parts if _escaped(part)]
@@ -102,10 +179,9 @@ class Truth:
             for number, record in enumerate(known)
             if number not in matched
         ]
-        bins = (GOOD_BIN, BY_HAND, ON_BELT)
         return Comparison(
             escapes=len(details),
-            overkill=sum(not part.is_bad and part.place not in bins for part in self.parts),
+            overkill=sum(not part.is_bad and part.place not in _NO_BIN for part in self.parts),
             unaccounted=len(faults),
             removed_by_hand=sum(part.place == BY_HAND for part in self.parts),
             details=(*details, *faults),

@@ -13,4 +13,4 @@ def bench(request):
     yield bench
     if bench.line:
         bench.line.close()
-    bench.board.factory.close()
+    bench.board.close()

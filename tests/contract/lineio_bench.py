@@ -5,6 +5,8 @@ The machine's side sees levels only: high and low. Each test wires a line of its
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from gpiozero.pins.mock import MockFactory, MockPin
 from gpiozero.pins.pi import PiPin
@@ -13,6 +15,7 @@ from app.clock import NS_PER_S, VirtualClock
 from app.config import Line
 from app.reject.gpio import open_line
 from app.twin.pins import TwinFactory
+from tests.contract.linked_board import LinkedBoard
 
 MS = 1_000_000
 A, B, PART, EXIT, RUNNING, GATE, CONTACT, PERMIT, RELAY = 5, 6, 12, 13, 16, 19, 20, 21, 22
@@ -29,6 +32,21 @@ class TwinBoard:
 
     def level(self, pin):
         return self.factory.level(pin)
+
+    def close(self):
+        self.factory.close()
+
+
+class LinkBoard(LinkedBoard):
+    """The machine's side of pins that a box in another process holds."""
+
+    def __init__(self, clock):
+        self._folder = TemporaryDirectory(prefix="takt-test-")
+        super().__init__(clock, Path(self._folder.name) / "bus")
+
+    def close(self):
+        super().close()
+        self._folder.cleanup()
 
 
 class ClockedPin(MockPin):
@@ -118,4 +136,4 @@ VIRTUAL = {
     "belt": {"running": {"pin": RUNNING, "debounce_ms": 5}},
 }
 
-BOARDS = {"twin": TwinBoard, "gpiozero-mock": MockBoard}
+BOARDS = {"twin": TwinBoard, "link": LinkBoard, "gpiozero-mock": MockBoard}

@@ -6,12 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.bus.place import Place
 from app.capture.drivers import open_camera
 from app.capture.folder import FolderCamera
 from app.capture.opencv import LiveCamera
 from app.capture.video import VideoCamera
 from app.clock import NS_PER_S, SystemClock, VirtualClock
+from app.config import Line
 from app.errors import CameraError, ConfigError, FrameTimeoutError
+from app.twin.eye import Eye, LinkCamera
+from app.twin.machine import Machine
+from app.twin.parts import Piece
+from app.twin.pins import TwinFactory
+from app.twin.scenario import Scenario
 from tests.unit.capture.recordings import HEIGHT, LEVELS, WIDTH, make_folder, make_video, settings
 from tests.unit.capture.scripted_device import GONE, ScriptedDevice
 
@@ -24,13 +31,18 @@ class Bench:
     clock: Any
     device: ScriptedDevice | None = None
     shown: int = 0
+    eye: Any = None
 
     def expose(self):
         """Triggers, and lets a live device deliver the frame that follows."""
         if self.device is not None:
             self.device.wait_until_read()
             self.clock.advance_to(self.clock.now_ns() + 1)
+        if self.eye is not None:
+            self.eye.before()
         self.camera.trigger(self.clock.now_ns())
+        if self.eye is not None:
+            self.eye.after()
         if self.device is not None:
             # The frame whose reading began before the trigger does not answer it.
             self.device.send(255)
@@ -67,7 +79,81 @@ def live_bench(tmp_path, size, **changed):
     return bench
 
 
-BENCHES = {"folder": folder_bench, "video": video_bench, "live": live_bench}
+class EyeDevice:
+    """A twin's camera in its own process, here only pretending: parts of all levels come under it one by one."""
+
+    def __init__(self, place, clock, size, channels):
+        line = make_line(size, channels)
+        self._machine = Machine(line, TwinFactory(clock), clock, Levels(size), Scenario(pitch_mm=200.0), recent=5)
+        self._eye = Eye(line.cameras[0], self._machine, clock, place, 1, stopwatch=clock)
+        self._clock = clock
+        self._parts = 0
+
+    def before(self):
+        """The next part comes under the camera."""
+        body = next(body for body in self._machine.bodies if body.index == self._parts)
+        self._parts += 1
+        while self._machine.belt_mm < body.start_mm + 150:
+            self._machine.run(self._machine.next_event_ns())
+
+    def after(self):
+        """The machine goes on until the frame has been transferred."""
+        self._eye.receive()
+        end_ns = self._clock.now_ns() + 20_000_000
+        while self._machine.run(end_ns):
+            pass
+        self._eye.deliver()
+
+    def begin_anew(self):
+        self._parts = -(-self._parts // len(LEVELS)) * len(LEVELS)
+
+    def close(self):
+        self._eye.close()
+
+
+class Levels:
+    """Parts whose pictures show the levels in turn."""
+
+    def __init__(self, size):
+        self._size = size
+
+    def __getitem__(self, index):
+        return Piece("", False, lambda: np.full(self._size, LEVELS[index % len(LEVELS)], np.uint8))
+
+
+def make_line(size, channels):
+    return Line.model_validate(
+        {
+            "encoder": {"driver": "virtual", "speed_mm_s": 500},
+            "belt": {"running": {"pin": 17}},
+            "trigger": {"sensor": {"pin": 4}},
+            "camera": [{"position_mm": 150, "height_px": size[0], "width_px": size[1], "channels": channels}],
+            "gate": [{"output": {"pin": 22}}],
+        }
+    )
+
+
+def eye_bench(tmp_path, size, **changed):
+    clock = VirtualClock(1000)
+    place = Place(tmp_path / "bus")
+    eye = EyeDevice(place, clock, size, changed.get("channels", 1))
+    return Bench(AnewCamera(eye, settings("twin", "", **changed), clock, place), clock, eye=eye)
+
+
+class AnewCamera(LinkCamera):
+    """Before which the parts begin anew when it is opened, as the pictures of the other cameras do."""
+
+    def __init__(self, eye, *args):
+        super().__init__(*args)
+        self._eye = eye
+
+    def open(self):
+        if self._opened is None:
+            self._eye.begin_anew()
+        super().open()
+
+
+BENCHES = {"folder": folder_bench, "video": video_bench, "live": live_bench, "twin-link": eye_bench}
 
 
 @pytest.fixture(params=BENCHES)
@@ -86,6 +172,8 @@ def bench_of(request, tmp_path):
         if bench.device is not None:
             bench.device.send(GONE)
         bench.camera.close()
+        if bench.eye is not None:
+            bench.eye.close()
 
 
 def level(frame):
@@ -108,6 +196,7 @@ def test_frames_come_in_order_and_are_counted(bench_of):
         bench.expose()
         frame = bench.camera.grab(bench.soon())
         seen.append((level(frame), frame.counter))
+        frame.release()
     assert seen == [(40, 1), (80, 2), (120, 3), (40, 4), (80, 5)]
 
 

@@ -19,7 +19,7 @@ from tests.contract.lineio_bench import (
     PROVEN_PERMIT,
     RELAY,
     B,
-    TwinBoard,
+    MockBoard,
     make_line,
 )
 
@@ -349,7 +349,7 @@ def test_close_that_cannot_switch_off_says_so_and_lets_the_other_pins_go(bench):
 
 def test_pin_under_two_names_is_refused_by_both_claimants_and_nothing_stays_claimed(bench):
     with pytest.raises(ConfigError, match="is claimed twice, by encoder a and by part"):
-        bench.open(encoder={"a": "BOARD32" if isinstance(bench.board, TwinBoard) else "J8:32", "b": B})
+        bench.open(encoder={"a": "J8:32" if isinstance(bench.board, MockBoard) else "BOARD32", "b": B})
 
     assert not bench.open().is_active("part")
 

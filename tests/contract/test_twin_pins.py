@@ -6,15 +6,17 @@ import pytest
 from gpiozero import LED, PWMLED, Button, DigitalInputDevice, DigitalOutputDevice, InputDevice, RotaryEncoder, exc
 from gpiozero.pins.mock import MockFactory
 
+from app.bus.place import Place
 from app.clock import NS_PER_MS, NS_PER_S, VirtualClock
 from app.errors import LineError
 from app.twin.pins import TwinFactory
+from tests.contract.linked_board import LinkedBoard, linked
 
 
 class MockSide:
     """The machine's side of gpiozero's own mock pins."""
 
-    def __init__(self):
+    def __init__(self, folder):
         self.factory = MockFactory()
 
     def drive(self, pin, is_high):
@@ -28,8 +30,8 @@ class MockSide:
 class TwinSide:
     """The machine's side of the twin's pins."""
 
-    def __init__(self):
-        self.factory = TwinFactory(VirtualClock())
+    def __init__(self, folder, clock=None):
+        self.factory = self.machine = TwinFactory(clock or VirtualClock())
 
     def drive(self, pin, is_high):
         self.factory.drive(pin, is_high)
@@ -37,10 +39,37 @@ class TwinSide:
     def level(self, pin):
         return self.factory.level(pin)
 
+    def settle(self):
+        pass
 
-@pytest.fixture(params=[TwinSide, MockSide], ids=["twin", "gpiozero-mock"])
-def side(request):
-    side = request.param()
+    def die(self, how):
+        self.factory.die(how)
+
+
+class LinkSide(LinkedBoard):
+    """The machine's side of pins that a box in another process holds."""
+
+    def __init__(self, folder, clock=None):
+        super().__init__(clock or VirtualClock(), folder)
+        self.folder = folder
+        self.machine = self.host
+
+    def settle(self):
+        self.serve()
+        self.factory.pump()
+
+    def die(self, how):
+        """What the kernel does to a process that dies: its lock is free and nobody rings."""
+        self.serve()
+        self.host.death = how
+        self.factory._opened.close()
+        self.factory._is_open = False
+        self.factory = linked(self.host, Place(self.folder), self.clock)
+
+
+@pytest.fixture(params=[TwinSide, LinkSide, MockSide], ids=["twin", "link", "gpiozero-mock"])
+def side(request, tmp_path):
+    side = request.param(tmp_path / "bus")
     yield side
     side.factory.close()
 
@@ -50,10 +79,12 @@ def clock():
     return VirtualClock()
 
 
-@pytest.fixture
-def twin(clock):
-    with TwinFactory(clock) as factory:
-        yield factory
+@pytest.fixture(params=[TwinSide, LinkSide], ids=["twin", "link"])
+def twin(request, clock, tmp_path):
+    """Pins of ours, with both their sides."""
+    twin = request.param(tmp_path / "bus", clock)
+    yield twin
+    twin.factory.close()
 
 
 def test_input_follows_the_machine_and_calls_back_at_once(side):
@@ -200,20 +231,20 @@ def test_dropped_device_does_not_live_on_in_its_pin(side):
 
 
 def test_conflict_names_both_claimants(twin):
-    with LED(17, pin_factory=twin), pytest.raises(exc.GPIOPinInUse, match=r"LED.*DigitalInputDevice"):
-        DigitalInputDevice("BOARD11", pin_factory=twin)
+    with LED(17, pin_factory=twin.factory), pytest.raises(exc.GPIOPinInUse, match=r"LED.*DigitalInputDevice"):
+        DigitalInputDevice("BOARD11", pin_factory=twin.factory)
 
 
 def test_line_names_of_other_boards_are_pins(twin):
-    with LED("PQ.05", pin_factory=twin) as led:
+    with LED("PQ.05", pin_factory=twin.factory) as led:
         led.on()
         assert twin.level("pq.05")
         with pytest.raises(exc.GPIOPinInUse):
-            Button("PQ.05", pin_factory=twin)
+            Button("PQ.05", pin_factory=twin.factory)
 
 
 def test_numbers_beyond_the_header_are_pins(twin):
-    with LED(492, pin_factory=twin) as led:
+    with LED(492, pin_factory=twin.factory) as led:
         led.on()
         assert twin.level("GPIO492")
 
@@ -224,16 +255,16 @@ def test_ticks_are_the_clock_to_the_nanosecond(twin, clock):
     def changed(ticks, state):
         stamps.append(round(ticks * NS_PER_S))
 
-    with InputDevice(17, pin_factory=twin) as device:
+    with InputDevice(17, pin_factory=twin.factory) as device:
         device.pin.when_changed = changed
         clock.advance_to(86_400 * NS_PER_S + 123_456_789)
         twin.drive(17, True)
     assert stamps == [86_400 * NS_PER_S + 123_456_789]
-    assert twin.ticks_diff(2.5, 1.0) == 1.5
+    assert twin.factory.ticks_diff(2.5, 1.0) == 1.5
 
 
 def test_time_in_a_state_follows_the_clock(twin, clock):
-    with DigitalInputDevice(17, pin_factory=twin) as device:
+    with DigitalInputDevice(17, pin_factory=twin.factory) as device:
         twin.drive(17, True)
         clock.advance_to(250 * NS_PER_MS)
         assert device.active_time == pytest.approx(0.25)
@@ -245,7 +276,7 @@ def test_changes_within_the_bounce_time_do_not_fire(twin, clock):
     def changed(ticks, state):
         seen.append((round(ticks * 1000), state))
 
-    with InputDevice(17, pin_factory=twin) as device:
+    with InputDevice(17, pin_factory=twin.factory) as device:
         device.pin.bounce = 0.005
         device.pin.when_changed = changed
         for at_ms, level in ((1, True), (2, False), (3, True), (5, False), (6, True), (20, False)):
@@ -256,51 +287,55 @@ def test_changes_within_the_bounce_time_do_not_fire(twin, clock):
 
 def test_watcher_sees_every_change_of_an_output_with_its_time(twin, clock):
     seen = []
-    twin.watch(18, lambda is_high, at_ns: seen.append((is_high, at_ns)))
-    with LED(18, pin_factory=twin) as led:
+    twin.machine.watch(18, lambda is_high, at_ns: seen.append((is_high, at_ns)))
+    with LED(18, pin_factory=twin.factory) as led:
         clock.advance_to(5)
         led.on()
         led.on()
+        twin.settle()
         clock.advance_to(7)
         led.off()
+        twin.settle()
     assert seen == [(True, 5), (False, 7)]
 
 
 def test_driving_an_output_is_a_wiring_fault(twin):
-    with LED(18, pin_factory=twin), pytest.raises(LineError, match="GPIO18"):
+    with LED(18, pin_factory=twin.factory), pytest.raises(LineError, match="GPIO18"):
         twin.drive(18, True)
 
 
 def test_level_that_stands_before_the_claim_is_read_after_it(twin):
     twin.drive(17, True)
-    with DigitalInputDevice(17, pin_factory=twin) as device:
+    with DigitalInputDevice(17, pin_factory=twin.factory) as device:
         assert device.is_active
 
 
 def test_wire_that_the_machine_lets_go_falls_to_its_pull(twin):
-    with DigitalInputDevice(17, pull_up=True, pin_factory=twin) as device:
+    with DigitalInputDevice(17, pull_up=True, pin_factory=twin.factory) as device:
         twin.drive(17, False)
         assert device.is_active
-        twin.wire(17).let_go()
+        twin.machine.wire(17).let_go()
+        twin.settle()
         assert not device.is_active
 
 
 def test_external_resistor_beats_the_internal_pull(twin):
-    twin.wire(17).fit_resistor("up")
-    with InputDevice(17, pull_up=False, pin_factory=twin) as device:
+    twin.machine.wire(17).fit_resistor("up")
+    with InputDevice(17, pull_up=False, pin_factory=twin.factory) as device:
+        twin.settle()
         assert device.pin.state == 1
 
 
 def test_closed_output_goes_to_its_resistor(twin):
-    twin.wire(18).fit_resistor("up")
-    LED(18, pin_factory=twin).close()
+    twin.machine.wire(18).fit_resistor("up")
+    LED(18, pin_factory=twin.factory).close()
     assert twin.level(18)
 
 
 @pytest.mark.parametrize(("how", "expected"), [("hold", True), ("float", False), ("low", False)])
 def test_outputs_of_a_dead_process(twin, how, expected):
-    twin.wire(18).fit_resistor("down")
-    led = LED(18, initial_value=True, pin_factory=twin)
+    twin.machine.wire(18).fit_resistor("down")
+    led = LED(18, initial_value=True, pin_factory=twin.factory)
     twin.die(how)
     assert twin.level(18) is expected
     led.off()
@@ -309,8 +344,8 @@ def test_outputs_of_a_dead_process(twin, how, expected):
 
 def test_float_goes_to_the_resistor_and_low_does_not(twin):
     for pin in (18, 19):
-        twin.wire(pin).fit_resistor("up")
-    leds = [LED(pin, pin_factory=twin) for pin in (18, 19)]
+        twin.machine.wire(pin).fit_resistor("up")
+    leds = [LED(pin, pin_factory=twin.factory) for pin in (18, 19)]
     twin.die("float")
     assert twin.level(18)
     del leds
@@ -318,10 +353,10 @@ def test_float_goes_to_the_resistor_and_low_does_not(twin):
 
 def test_dead_process_hears_nothing_and_its_pins_can_be_claimed_again(twin):
     seen = []
-    orphan = DigitalInputDevice(17, pin_factory=twin)
+    orphan = DigitalInputDevice(17, pin_factory=twin.factory)
     orphan.when_activated = lambda: seen.append("orphan")
     twin.die("hold")
-    with DigitalInputDevice(17, pin_factory=twin) as device:
+    with DigitalInputDevice(17, pin_factory=twin.factory) as device:
         device.when_activated = lambda: seen.append("new")
         twin.drive(17, True)
         orphan.close()
@@ -331,19 +366,19 @@ def test_dead_process_hears_nothing_and_its_pins_can_be_claimed_again(twin):
 
 def test_held_output_can_be_taken_over_without_a_dip(twin):
     seen = []
-    orphan = LED(18, initial_value=True, pin_factory=twin)
+    orphan = LED(18, initial_value=True, pin_factory=twin.factory)
     twin.die("hold")
-    twin.watch(18, lambda is_high, at_ns: seen.append(is_high))
-    with LED(18, initial_value=None, pin_factory=twin) as led:
+    twin.machine.watch(18, lambda is_high, at_ns: seen.append(is_high))
+    with LED(18, initial_value=None, pin_factory=twin.factory) as led:
         assert led.is_lit
         assert seen == []
     orphan.close()
 
 
 def test_held_output_becomes_an_input_when_claimed_as_one(twin):
-    orphan = LED(18, initial_value=True, pin_factory=twin)
+    orphan = LED(18, initial_value=True, pin_factory=twin.factory)
     twin.die("hold")
-    with InputDevice(18, pull_up=None, active_state=True, pin_factory=twin):
+    with InputDevice(18, pull_up=None, active_state=True, pin_factory=twin.factory):
         twin.drive(18, False)
         assert not twin.level(18)
     orphan.close()

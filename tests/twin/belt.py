@@ -11,9 +11,10 @@ from app.clock import NS_PER_S, VirtualClock
 from app.config import Line
 from app.detect.detector import Result
 from app.errors import DetectorError
-from app.main import Setup, build_station
+from app.main import build_station
 from app.recipe import Recipe
 from app.rehearsal import Notebook, Rehearsal
+from app.setup import Setup
 from app.twin.camera import TwinCamera
 from app.twin.machine import Machine
 from app.twin.parts import Piece

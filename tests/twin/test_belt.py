@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.config import Line
-from app.main import load_setup, twin_line
+from app.setup import load_setup, twin_line
 from app.twin.scenario import FaultKind, Scenario
 
 DEMO = load_setup(twin_line()).line

@@ -8,8 +8,8 @@ import pytest
 
 from app.config import Line, inputs_of, load_line, outputs_of, pins_of
 from app.errors import ConfigError
-from app.main import load_setup, twin_line
 from app.recipe import Recipe, load_recipe
+from app.setup import load_setup, twin_line
 from app.toml import validated
 
 GOOD = {

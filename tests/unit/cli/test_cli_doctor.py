@@ -4,6 +4,7 @@ import pytest
 
 from app.cli import checks, probe
 from app.cli.checks import Level
+from app.realtime import CAP_IPC_LOCK
 from tests.unit.detect.tiny_model import write_package
 
 
@@ -86,7 +87,7 @@ def test_real_time_scheduling_is_asked_for():
     [
         (resource.RLIM_INFINITY, 0, Level.OK),
         (64 << 10, 0, Level.WARN),
-        (64 << 10, 1 << checks.CAP_IPC_LOCK, Level.OK),
+        (64 << 10, 1 << CAP_IPC_LOCK, Level.OK),
         (1 << 30, 0, Level.OK),
     ],
 )

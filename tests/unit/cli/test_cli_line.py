@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from app.main import twin_line
+from app.setup import twin_line
 from tests.unit.cli.conftest import only_sentence, write_picture
 from tests.unit.detect.tiny_model import blank, write_package
 

@@ -7,16 +7,19 @@ import pytest
 
 from app.capture.pictures import read_picture
 from app.clock import VirtualClock
-from app.detect.golden import GoldenSamples
+from app.detect.golden import GoldenSamples, OneGolden
 from app.detect.inspection import Inspector
+from app.detect.package import load_package
 from app.detect.runtimes import open_detector
 from app.errors import DataError, DetectorError
 from app.recipe import Recipe
 from app.types import Detection
-from tests.unit.detect.boards import board, noisy, view
+from tests.groups import ROOT
+from tests.unit.detect.boards import board, noisy, periodic, view
 from tests.unit.detect.scripted_detector import ScriptedDetector
 from tests.unit.detect.tiny_model import tiny_package
 
+PACKAGE = ROOT / "models" / "zoo" / "pcb-nano"
 SPOT = Detection("left", 0.8, (8.0, 16.0, 4.0, 5.0))
 
 
@@ -137,21 +140,44 @@ def test_grey_picture_stored_in_colour_is_judged_as_the_grey_one(tmp_path):
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
-def test_no_buffer_of_a_picture_is_made_per_frame(tmp_path):
-    whole = board()
-    inspector = Inspector(ScriptedDetector(SPOT, is_golden=True), recipe(roi=REGION), samples(view(whole), tmp_path))
-    parts = [view(whole, 3, 4), np.dstack([view(whole, -2, 1)] * 3)]
+def most_allocated(inspector, parts):
+    """Bytes that Python and NumPy hold at most while a picture is judged, over those held before."""
     for part in parts * 2:
         inspector.inspect(part)
     tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
     largest = 0
     for part in parts:
+        before, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
         inspector.inspect(part)
         largest = max(largest, tracemalloc.get_traced_memory()[1] - before)
     tracemalloc.stop()
-    assert largest < 16_384  # the region alone has 8,000 pixels, 32,000 bytes as floats
+    return largest
+
+
+def test_no_buffer_of_a_picture_is_made_per_frame(tmp_path):
+    whole = board()
+    inspector = Inspector(ScriptedDetector(SPOT, is_golden=True), recipe(roi=REGION), samples(view(whole), tmp_path))
+    parts = [view(whole, 3, 4), np.dstack([view(whole, -2, 1)] * 3)]
+    assert most_allocated(inspector, parts) < 4096  # the region has 8,000 pixels
+
+
+def test_no_buffer_is_made_where_a_part_has_to_be_searched_for(tmp_path):
+    whole = periodic(40, 720)
+    inspector = Inspector(ScriptedDetector(SPOT, is_golden=True), recipe(), samples(view(whole), tmp_path))
+    assert most_allocated(inspector, [view(whole, 3, -4), view(whole, -6, 5)]) < 4096
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_no_buffer_over_4_kib_is_made_per_frame_of_the_shipped_model(runtime):
+    whole = board(1, 640, 640)
+    detector = open_detector(load_package(PACKAGE), runtime, 1)
+    inspector = Inspector(detector, recipe(), OneGolden(view(whole)))
+    parts = [view(whole, *shift) for shift in ((0, 0), (3, -4), (-6, 5))]
+    parts[1][100:120, 300:340] = 20
+    largest = most_allocated(inspector, parts)
+    detector.close()
+    assert largest < 4096
 
 
 def test_registration_counts_as_preparation(tmp_path):

@@ -42,6 +42,12 @@ def test_known_shift_is_found(shift, sigma):
     assert registered.shift_px == shift
 
 
+@pytest.mark.parametrize("shift", [(60, -60), (-47, 3), (0, 58)])
+def test_large_shift_is_found_where_it_is_allowed(shift):
+    whole = board(2, margin=80)
+    assert Registrar(view(whole, margin=80), 60).register(view(whole, *shift, margin=80)).shift_px == shift
+
+
 @settings(deadline=None, max_examples=40)
 @given(dx=st.integers(-12, 12), dy=st.integers(-12, 12), seed=st.integers(0, 50))
 def test_any_shift_of_any_board_is_found(dx, dy, seed):
@@ -139,6 +145,13 @@ def test_limit_of_zero_takes_the_golden_sample_as_it_lies():
 def test_picture_of_another_shape_is_refused():
     with pytest.raises(DetectorError, match=r"shape \(320, 320\) and the picture \(320, 319\)"):
         Registrar(view(board()), MAX_PX).register(view(board())[:, 1:])
+
+
+def test_golden_sample_laid_over_a_part_is_not_to_be_written_to():
+    whole = board()
+    golden = Registrar(view(whole), MAX_PX).register(view(whole, 3, 4)).golden
+    with pytest.raises(ValueError, match="read-only"):
+        golden[0, 0] = 1
 
 
 def test_answer_does_not_depend_on_the_part_before():

@@ -33,7 +33,9 @@ def orphan(farthest: int | None, *, is_good: bool = False, part_id: int = 7) -> 
 
 
 def outcomes(rig: Rig) -> list[tuple]:
-    return [(e.part_id, e.data["of_epoch"], e.data["outcome"], e.data["confirmation"]) for e in rig.of(EventKind.OUTCOME)]
+    return [
+        (e.part_id, e.data["of_epoch"], e.data["outcome"], e.data["confirmation"]) for e in rig.of(EventKind.OUTCOME)
+    ]
 
 
 def test_account_goes_on_where_the_dead_station_left_it() -> None:

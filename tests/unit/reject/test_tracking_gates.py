@@ -35,6 +35,17 @@ def test_verdict_names_the_gate_that_acts() -> None:
     assert rig.outcomes == [("REJECTED", "UNCONFIRMED")]
 
 
+def test_dwell_that_is_over_does_not_begin_again_when_the_belt_slows() -> None:
+    rig = Rig()
+    at = rig.bad_part()
+    rig.move_to(at, 420)
+    while rig.gate != [True, False]:
+        rig.step()
+    rig.speed_mm_s = 100
+    rig.move(20)
+    assert rig.gate == [True, False]
+
+
 def test_verdict_too_late_for_its_bin_goes_to_the_default_one() -> None:
     rig = two_bins()
     at = rig.part()

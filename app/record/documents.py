@@ -1,0 +1,82 @@
+"""The settings, recipes and model manifests that verdicts were reached under, kept by what they say.
+
+A document is a file named by the SHA-256 of its content, so the same text is kept once, and the hash that a `STARTED`
+event carries finds the very text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from app.errors import RecordError
+
+_HASH = re.compile(r"^[0-9a-f]{64}$")
+
+
+def hash_of(text: str) -> str:
+    """The SHA-256 of a text as UTF-8, in hexadecimal: the name under which it is kept."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def keep(folder: Path, text: str) -> str:
+    """Keeps a text; one that is kept already stays as it is.
+
+    Args:
+        folder: The folder of documents; made where it is missing.
+        text: The text.
+
+    Returns:
+        Its hash.
+
+    Raises:
+        RecordError: It cannot be written.
+    """
+    name = hash_of(text)
+    path = folder / name[:2] / name
+    if find(folder, name) is not None:
+        return name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(prefix=".", suffix=".draft", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(draft).chmod(0o644)
+            Path(draft).replace(path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RecordError(f"{path} cannot be written: {error.strerror}", "make room, or check the folder") from error
+    return name
+
+
+def find(folder: Path, sha256: str) -> str | None:
+    """The text with this hash.
+
+    Args:
+        folder: The folder of documents.
+        sha256: The hash in hexadecimal.
+
+    Returns:
+        The text; `None` where it is not kept, or is not what it was any more.
+
+    Raises:
+        RecordError: It is there and cannot be read.
+    """
+    if not _HASH.match(sha256):
+        return None
+    path = folder / sha256[:2] / sha256
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}", "check its owner") from error
+    return content.decode() if hashlib.sha256(content).hexdigest() == sha256 else None
