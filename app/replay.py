@@ -1,7 +1,7 @@
 """Judges kept frames again, by what judged them, and says what is the same.
 
-What the ledger names at the start of an epoch decides by what: package and recipe by their hashes, runtime and threshold
-as they were. Where something is not to be had any more, what stands in for it is told.
+What the ledger names at the start of an epoch decides by what: package and recipe by their hashes, runtime and
+threshold as they were.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote
 
 from app.capture.pictures import read_picture
 from app.decide import decide, reject
 from app.detect.detector import Result
 from app.errors import DataError, DetectorError
-from app.record.told import Story
 from app.recipe import Recipe
-from app.types import PASS, Detection, EventKind, Finding, Image, Reason, Scalar, Verdict
+from app.record.told import Story
+from app.types import PASS, Detection, EventKind, Image, Reason, Scalar, Verdict
 from app.verdicts import MOST_RECORDED
 
 SAME_SCORE = 1e-4
@@ -42,7 +43,7 @@ class Tolerance:
     Attributes:
         score: Farthest that a score may lie off.
         px: Farthest that an edge of a box may.
-        least_score: Detections below are not missed; 0 on the runtime that judged, where all of them count.
+        least_score: What scores below is not compared; 0 on the runtime that judged, where everything is.
     """
 
     score: float = SAME_SCORE
@@ -76,6 +77,19 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """One exposure, judged again.
+
+    Attributes:
+        path: Its picture.
+        detections: What is found on it now.
+    """
+
+    path: Path
+    detections: tuple[Detection, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Replayed:
     """One part, judged again.
 
@@ -89,7 +103,7 @@ class Replayed:
         found_then: What was found then.
         found_now: What is found now.
         verdict: The verdict now; `None` where it was not judged again.
-        pictures: Each exposure's file with what was found on it now.
+        pictures: The exposures that were judged again.
     """
 
     name: str
@@ -101,7 +115,7 @@ class Replayed:
     found_then: tuple[Detection, ...] = ()
     found_now: tuple[Detection, ...] = ()
     verdict: Verdict | None = None
-    pictures: tuple[tuple[Path, tuple[Detection, ...]], ...] = ()
+    pictures: tuple[Judged, ...] = ()
 
 
 def shots_of(story: Story) -> tuple[Shot, ...]:
@@ -112,7 +126,7 @@ def shots_of(story: Story) -> tuple[Shot, ...]:
         if entry.event.kind is not EventKind.JUDGED:
             continue
         data = entry.event.data
-        camera, exposure = str(data["camera"]), int(data["exposure"])
+        camera, exposure = str(data["camera"]), int(data["exposure"] or 0)
         picture = kept.get((camera, exposure))
         is_there = picture is not None and picture.gone is None
         shots.append(
@@ -130,25 +144,24 @@ def shots_of(story: Story) -> tuple[Shot, ...]:
     return tuple(shots)
 
 
-def why_nothing(story: Story, shots: Sequence[Shot]) -> str:
-    """Why a part has no picture that could be judged again; empty where it has one."""
-    if any(shot.file for shot in shots):
-        return ""
-    if not shots:
-        reasons = " ".join(story.part.reasons) or "it has no verdict yet"
-        return f"no frame of it was judged: {reasons}"
-    gone = next((shot.gone for shot in shots if shot.gone), "")
-    if gone:
-        return f"its picture was deleted: {gone}"
-    if story.part.verdict == PASS:
-        return "it kept no picture: passes are sampled (storage.pass_every)"
-    return "it kept no picture: the recorder could not take it, or dropped it for want of room"
+def unjudged(story: Story) -> Replayed | None:
+    """A part that cannot be judged again, and why; `None` for one that can."""
+    shots = shots_of(story)
+    why = _why_nothing(story, shots)
+    if not why:
+        return None
+    then = shots[-1].destination if shots else str(story.part.verdict or "")
+    return Replayed(story.part.name, then, "", None, why, (0, len(shots)))
 
 
-def replay_part(
-    story: Story, pictures: Path, judge: Judge, recipe: Recipe, tolerance: Tolerance, *, read: ReadPicture | None = None
-) -> Replayed:
-    """Judges a part again.
+def damaged(story: Story, why: str) -> Replayed:
+    """A part whose picture is not what was kept: it counts as one that differs."""
+    shots = shots_of(story)
+    return Replayed(story.part.name, shots[-1].destination, "", is_same=False, why=why, exposures=(0, len(shots)))
+
+
+def replay_part(story: Story, pictures: Path, judge: Judge, recipe: Recipe, tolerance: Tolerance) -> Replayed:
+    """Judges a part again that `unjudged` has nothing to say of.
 
     An exposure without a picture counts as it was judged then, and that is said.
 
@@ -158,28 +171,138 @@ def replay_part(
         judge: What judged it.
         recipe: What counted as a defect.
         tolerance: What counts as the same.
-        read: Reads a picture; by default from the disk.
 
     Raises:
         DataError: A picture is not what was kept, or cannot be read.
     """
     shots = shots_of(story)
-    nothing = why_nothing(story, shots)
-    then = shots[-1].destination if shots else str(story.part.verdict or "")
-    if nothing:
-        return Replayed(story.part.name, then, "", None, nothing, (0, len(shots)))
-    fresh: list[tuple[Shot, tuple[Detection, ...]]] = []
+    then = shots[-1].destination
+    judged: dict[tuple[str, int], Judged] = {}
     trouble = ""
     for shot in shots:
-        if not shot.file:
+        if shot.file:
+            path = pictures / shot.file
+            _check(path, shot.sha256)
+            try:
+                found = tuple(judge.inspect(read_picture(path), shot.picture).detections)
+            except DetectorError as error:
+                found, trouble = (), str(error)
+            judged[shot.camera, shot.exposure] = Judged(path, found)
+    then_all = tuple(each for shot in shots for each in shot.detections)
+    # What was not kept counts as it was.
+    now_all: list[Detection] = []
+    for shot in shots:
+        again = judged.get((shot.camera, shot.exposure))
+        now_all += again.detections if again else shot.detections
+    if trouble:
+        verdict = reject(story.part.part_id, Reason.DETECTOR_FAILED, trouble, recipe.default.destination, 0)
+    else:
+        verdict = decide(story.part.part_id, now_all, recipe, 0)
+    changes = [f"sent to {verdict.destination}, not to {then}{_of(trouble)}"] if verdict.destination != then else []
+    for shot in shots:
+        if (shot.camera, shot.exposure) in judged:
+            changes += compare(shot.detections, judged[shot.camera, shot.exposure].detections, tolerance)
+    part = f", {len(judged)} of {len(shots)} exposures judged again" if len(judged) < len(shots) else ""
+    return Replayed(
+        name=story.part.name,
+        then=then,
+        now=verdict.destination,
+        is_same=not changes,
+        why="; ".join(changes) + part if changes else part.removeprefix(", "),
+        exposures=(len(judged), len(shots)),
+        found_then=then_all,
+        found_now=tuple(now_all),
+        verdict=verdict,
+        pictures=tuple(judged.values()),
+    )
+
+
+def compare(then: Sequence[Detection], now: Sequence[Detection], tolerance: Tolerance) -> list[str]:
+    """What differs between what was found then and what is found now, in words."""
+    changes, left = [], list(now)
+    for each in then:
+        match = min((one for one in left if one.label == each.label), key=lambda one: _apart(each, one), default=None)
+        if match is None or not _touch(each, match):
+            if each.score >= tolerance.least_score + tolerance.score or not tolerance.least_score:
+                changes.append(f"{_name(each)} is not found")
             continue
-        path = pictures / shot.file
-        _check(path, shot.sha256)
-        try:
-            result = judge.inspect((read or read_picture)(path), shot.picture)
-        except DetectorError as error:
-            trouble = str(error)
-            fresh.append((shot, ()))
-        else:
-            fresh.append((shot, tuple(result.detections)))
-    return _told(story, shots, fresh, recipe, tolerance, trouble, pictures)
+        left.remove(match)
+        changes += _moved(each, match, tolerance)
+    # Of more than the ledger keeps, the rest is not known.
+    floor = then[-1].score if len(then) >= MOST_RECORDED else -1.0
+    floor = max(floor, tolerance.least_score) + (tolerance.score if tolerance.least_score else 0.0)
+    changes += [f"{_name(each)} is new" for each in left if each.score > floor]
+    return changes
+
+
+def _why_nothing(story: Story, shots: Sequence[Shot]) -> str:
+    if any(shot.file for shot in shots):
+        return ""
+    if not shots:
+        return f"no frame of it was judged: {' '.join(story.part.reasons) or 'it has no verdict yet'}"
+    gone = next((shot.gone for shot in shots if shot.gone), "")
+    if gone:
+        return f"its picture was deleted: {gone}"
+    if story.part.verdict == PASS:
+        return "it kept no picture: passes are sampled (storage.pass_every)"
+    return "it kept no picture: the recorder could not take it, or dropped it for want of room"
+
+
+def _moved(then: Detection, now: Detection, tolerance: Tolerance) -> list[str]:
+    changes: list[str] = []
+    if max(then.score, now.score) < tolerance.least_score:
+        return changes
+    if abs(then.score - now.score) > tolerance.score:
+        changes.append(f"{_name(then)} scores {now.score:.4f}, not {then.score:.4f}")
+    if _apart(then, now) > tolerance.px:
+        changes.append(f"{_name(then)} lies {_apart(then, now):.2f} px off")
+    return changes
+
+
+def _detections(data: Mapping[str, Scalar]) -> tuple[Detection, ...]:
+    rows = json.loads(str(data.get("detections") or "[]"))
+    return tuple(Detection(label, score, (x, y, width, height)) for label, score, x, y, width, height in rows)
+
+
+def _key(file: str) -> tuple[str, int]:
+    """Camera and exposure in the name of a picture, as `app.record.pictures.file_of` makes it."""
+    camera, _, exposure = Path(file).stem.split("-", 3)[3].rpartition("-")
+    return unquote(camera), int(exposure)
+
+
+def _check(path: Path, sha256: str) -> None:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}", "bring it back from a backup") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise DataError(
+            f"{path} is not the picture that was kept: its SHA-256 is another than the ledger's",
+            "bring it back from a backup",
+        )
+
+
+def _apart(one: Detection, other: Detection) -> float:
+    """The farthest that any edge of the box lies off, in px."""
+    x, y, width, height = one.box_px
+    other_x, other_y, other_width, other_height = other.box_px
+    return max(
+        abs(x - other_x),
+        abs(y - other_y),
+        abs(x + width - other_x - other_width),
+        abs(y + height - other_y - other_height),
+    )
+
+
+def _touch(one: Detection, other: Detection) -> bool:
+    x, y, width, height = one.box_px
+    other_x, other_y, other_width, other_height = other.box_px
+    return x <= other_x + other_width and other_x <= x + width and y <= other_y + other_height and other_y <= y + height
+
+
+def _name(each: Detection) -> str:
+    return f"{each.label} {each.score:.2f} at x={each.box_px[0]:.0f} y={each.box_px[1]:.0f}"
+
+
+def _of(trouble: str) -> str:
+    return f" ({trouble})" if trouble else ""

@@ -1,7 +1,7 @@
 """The busy neighbours, as processes of their own: `python -m app.bench.busy KIND ...`, until they are told to end.
 
-They import nothing but the standard library, so that they are busy at once. Each writes as its last word how much it has
-done: a neighbour that did nothing would prove nothing.
+They import nothing but the standard library, so that they are busy at once. Each writes as its last word how much it
+has done: a neighbour that did nothing would prove nothing.
 """
 
 from __future__ import annotations

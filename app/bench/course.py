@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -120,7 +120,7 @@ class Course:
         self._witness: Witness | None = None
         self._began_s = self._moved_s = self._witnessed_s = time.monotonic()
 
-    def steps(self) -> Iterator[None]:
+    def steps(self) -> Generator[None, None, None]:
         """Goes through the run.
 
         Raises:

@@ -8,8 +8,8 @@ from typing import Any
 
 from app.bench.course import Course, Plan
 from app.bench.geometry import Geometry
-from app.bench.loads import LOADS, Load
 from app.bench.ground import device, versions
+from app.bench.loads import LOADS, Load
 from app.bench.tape import LEADING, Tape, figures_of
 
 TO_EDGE = "frame_to_edge"

@@ -18,7 +18,7 @@ COUNTS_PER_S = 2000.0
 """Edges of the encoder that the machine in software makes with ease."""
 
 CHUTE_MS = 45.0
-"""Parts that follow each other more quickly cannot be told apart by the twin's chute sensors, which are then left out."""
+"""The twin's chute sensors cannot tell parts apart that follow each other more quickly: they are then left out."""
 
 LEAST_COUNTS = 10.0
 """The least that a part measures."""

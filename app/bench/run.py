@@ -10,8 +10,8 @@ from typing import Any
 from app.bench.course import Course, Plan
 from app.bench.figures import figures
 from app.bench.geometry import Geometry
-from app.bench.loads import Load, Recording, make_loads
 from app.bench.ground import load_average
+from app.bench.loads import Load, Recording, make_loads
 from app.bench.order import Order
 from app.bench.stand import Stand, supervisor_of
 from app.errors import LineError
@@ -66,9 +66,7 @@ def run(order: Order, plan: Plan, stand: Stand, geometry: Geometry, port: int, h
         KeyboardInterrupt: It was told to end before it was through.
     """
     kinds = [*_ALWAYS, *([Kind.RECORDER] if order.has_recorder else []), *([Kind.WEB] if order.has_web else [])]
-    supervisor = supervisor_of(
-        stand, kinds, parts_per_min=order.parts_per_min, port=port, say=hearers.process
-    )
+    supervisor = supervisor_of(stand, kinds, parts_per_min=order.parts_per_min, port=port, say=hearers.process)
     loads = make_loads(order.loads, port=port, disk=stand.setup.folder, recorder=_recording(supervisor, stand.state))
     course = Course(plan, stand, geometry, loads, hearers.part)
     before = load_average()

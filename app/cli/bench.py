@@ -29,11 +29,15 @@ RATE = 300.0
 WARM_UP = 20
 PLOT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
-LineFile = Annotated[Path | None, typer.Option("--line", metavar="FILE", help="A line.toml; by default the twin's own.")]
+LineFile = Annotated[
+    Path | None, typer.Option("--line", metavar="FILE", help="A line.toml; by default the twin's own.")
+]
 Model = Annotated[str | None, typer.Option(metavar="NAME|DIR", help="Model package; by default the line's.")]
 RuntimeName = Annotated[str | None, typer.Option("--runtime", help="onnx, openvino or auto; by default the line's.")]
 ThreadCount = Annotated[int | None, typer.Option("--threads", min=1, max=64, help="Threads of one inference.")]
-Parts = Annotated[int, typer.Option("--parts", "-n", min=1, help="Parts that count, on each side where there is a load.")]
+Parts = Annotated[
+    int, typer.Option("--parts", "-n", min=1, help="Parts that count, on each side where there is a load.")
+]
 Rate = Annotated[
     float,
     typer.Option(
@@ -65,9 +69,7 @@ Peer = Annotated[
         " turn. Ultralytics is licensed under AGPL-3.0; it is no part of Takt and must be installed by you.",
     ),
 ]
-PeerModel = Annotated[
-    Path, typer.Option(metavar="ONNX", help="The model of the peer, an export of Ultralytics.")
-]
+PeerModel = Annotated[Path, typer.Option(metavar="ONNX", help="The model of the peer, an export of Ultralytics.")]
 
 
 def bench(  # noqa: PLR0913 - an argument per option

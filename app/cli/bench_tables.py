@@ -54,7 +54,9 @@ def tell(figures: Mapping[str, Any]) -> None:
 
 
 def _stages(
-    stages: Mapping[str, Mapping[str, float]], title: str, ratios: Mapping[str, Mapping[str, float | None]] | None = None
+    stages: Mapping[str, Mapping[str, float]],
+    title: str,
+    ratios: Mapping[str, Mapping[str, float | None]] | None = None,
 ) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("stage", no_wrap=True)
@@ -117,12 +119,12 @@ def _tell_account(figures: Mapping[str, Any]) -> None:
 def _tell_ground(figures: Mapping[str, Any]) -> None:
     device, load = figures["device"], figures["load_average"]
     versions = ", ".join(f"{name} {number}" for name, number in figures["versions"].items() if name != "runtime")
+    box = f"{device['cpu']}, {device['cores']} cores, {device['memory_gb']:g} GB, {device['architecture']}"
     lines: Sequence[str] = (
         f"judged by {figures['package']} on {figures['versions'].get('runtime', figures['runtime'])}",
         f"scheduling: {figures['scheduling']}",
         f"load average before {_three(load['before'])}, after {_three(load['after'])}",
-        f"{device['cpu']}, {device['cores']} cores, {device['memory_gb']:g} GB, {device['architecture']},"
-        f" Linux {device['kernel']}",
+        f"{box}, Linux {device['kernel']}",
         versions,
     )
     for text in lines:

@@ -110,6 +110,8 @@ def _machine_stops(line: Line) -> Iterator[Stop]:
             limit = f"on for {gate.max_on_ms:g} ms, which its coil allows, with a part before it"
             yield Stop(StopCause.GATE_TIMEOUT, f"gate {gate.destination!r} is {limit}")
     yield Stop(StopCause.OUTPUT_FAULT, "an output does not take its level")
+    ring = f"{line.storage.ring_mb:g} MB of events wait for the recorder, or its disk has no room for the ledger"
+    yield Stop(StopCause.LEDGER_FULL, ring)
     yield Stop(StopCause.OPERATOR, "a person at the machine stops it")
 
 

@@ -137,6 +137,11 @@ def _percent(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def open_records(state: Path | None) -> Records:
+    """The record of a station, for reading.
+
+    Raises:
+        RecordError: There is none.
+    """
     from app.record.database import FILE
     from app.record.readers import Records
 
@@ -147,7 +152,11 @@ def open_records(state: Path | None) -> Records:
 
 
 def matches(records: Records, what: str) -> tuple[list[PartRecord], list[LotRecord]]:
-    """What a word on the command line means: a part, else a lot, else a serial number."""
+    """What a word on the command line means: a part, else a lot, else a serial number.
+
+    Raises:
+        RecordError: The ledger knows nothing of that name.
+    """
     match = _PART.match(what)
     if match:
         lane, epoch = (int(match[name]) if match[name] else None for name in ("lane", "epoch"))

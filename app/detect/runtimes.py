@@ -24,6 +24,10 @@ RUNTIMES: Mapping[str, tuple[str, str]] = MappingProxyType(
 def open_detector(package: Package, runtime: str = "auto", threads: int = 2, clock: Clock | None = None) -> Detector:
     """Loads a package on a runtime and warms it up.
 
+    The runtime's own threads take over the scheduling and the cores of the thread that calls this. So call it in the
+    thread that will judge, once that has its real-time priority; with a model that was loaded before, the inference
+    waits for every neighbour in ordinary threads, whatever the priority of who asks.
+
     Args:
         package: The package.
         runtime: A key of `RUNTIMES`, or `auto`: OpenVINO where it is installed, else ONNX Runtime.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.groups import ROOT
+from tests.groups import ROOT, find_browser
 
 FLAGS = (
     "--no-sandbox",
@@ -24,7 +23,7 @@ FLAGS = (
     "--no-first-run",
 )
 SIZES = {"1280x800": (1280, 800, True), "1920x1080": (1920, 1080, True), "1440x900": (1440, 900, False)}
-WAIT_S = 15
+WAIT_S = 40
 PART = "Number(document.querySelector('#judged').dataset.part?.split('-')[2] ?? 0)"
 
 
@@ -148,7 +147,7 @@ class Sight:
 def chromium():
     from playwright.sync_api import sync_playwright
 
-    path = shutil.which("chromium") or shutil.which("google-chrome")
+    path = find_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser

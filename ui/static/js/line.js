@@ -139,6 +139,7 @@ function writeTimes(latency) {
   }
   by("misses").classList.toggle("wrong", latency.misses > 0);
   swapIcon(by("misses-icon"), latency.misses ? "warn" : "check");
+  by("misses").hidden = latency.count === 0;
   say(by("misses-words"), text(latency.misses ? "latency.misses" : "latency.misses.0", { count: whole(latency.misses), budget }));
 }
 

@@ -62,13 +62,13 @@ export function boxesOf(picture, isNamed) {
     preserveAspectRatio: "xMidYMid meet",
     "aria-hidden": "true",
   });
-  // What was decided on comes last, so that nothing covers it.
-  const sorted = [...picture.boxes].sort((a, b) => Number(Boolean(a.kind)) - Number(Boolean(b.kind)));
-  for (const box of sorted) {
+  // Only what the verdict speaks of; what a detector holds possible besides is for the quality engineer. The worst
+  // comes last, so that nothing covers it.
+  for (const box of picture.boxes.filter((each) => each.kind).reverse()) {
     const { x, y, width, height } = box;
     const group = draw("g", { class: `box ${box.kind}` });
     group.append(draw("rect", { class: "halo", x, y, width, height }), draw("rect", { class: "edge", x, y, width, height }));
-    if (isNamed && box.kind) group.append(draw("text", {}, `${box.label} ${box.score.toFixed(2)}`));
+    if (isNamed) group.append(draw("text", {}, `${box.label} ${box.score.toFixed(2)}`));
     svg.append(group);
   }
   return svg;
