@@ -10,13 +10,13 @@ from typing import Any
 
 import cv2
 
+from app.detect.detector import InputSpec
 from app.detect.package import load_package
 from app.detect.runtimes import open_detector
 from app.errors import DataError
 from app.types import Detection, Image
 from models.data import read_picture
 from models.extras import require
-from models.recipe import TrainingRecipe
 
 MODEL_FILE, MANIFEST_FILE = "model.onnx", "manifest.toml"
 GOLDEN_DIR, EXPECTED_FILE = "golden", "expected.json"
@@ -54,31 +54,41 @@ def export_package(checkpoint: Path, package_dir: Path, score_threshold: float) 
     frames = read_golden_frames(package_dir) if (package_dir / MANIFEST_FILE).exists() else []
     package_dir.mkdir(parents=True, exist_ok=True)
     (package_dir / MODEL_FILE).write_bytes(blob)
-    manifest = manifest_text(recipe, hashlib.sha256(blob).hexdigest(), score_threshold)
+    shape = recipe.input
+    manifest = manifest_text(
+        recipe.name,
+        recipe.version,
+        recipe.classes,
+        InputSpec(shape.width_px, shape.height_px, shape.channels, shape.golden),
+        onnx_sha256=hashlib.sha256(blob).hexdigest(),
+        score_threshold=score_threshold,
+    )
     (package_dir / MANIFEST_FILE).write_text(manifest, encoding="utf-8")
     if frames:
         write_golden_frames(package_dir, frames)
     return package_dir / MODEL_FILE
 
 
-def manifest_text(recipe: TrainingRecipe, onnx_sha256: str, score_threshold: float) -> str:
+def manifest_text(
+    name: str, version: str, classes: Sequence[str], spec: InputSpec, *, onnx_sha256: str, score_threshold: float
+) -> str:
     """Writes a package's manifest (schema 1, layout `takt-peaks`)."""
-    classes = ", ".join(json.dumps(name) for name in recipe.classes)
+    names = ", ".join(json.dumps(each) for each in classes)
     return f"""schema = 1
-name = {json.dumps(recipe.name)}
-version = {json.dumps(recipe.version)}
+name = {json.dumps(name)}
+version = {json.dumps(version)}
 kind = "detection"
 layout = "takt-peaks"
 onnx = "{MODEL_FILE}"
 onnx_sha256 = "{onnx_sha256}"
-classes = [{classes}]
+classes = [{names}]
 score_threshold = {score_threshold}
 
 [input]
-width_px = {recipe.input.width_px}
-height_px = {recipe.input.height_px}
-channels = {recipe.input.channels}
-golden = {str(recipe.input.golden).lower()}
+width_px = {spec.width_px}
+height_px = {spec.height_px}
+channels = {spec.channels}
+golden = {str(spec.is_golden).lower()}
 
 [golden_frames]
 expected = "{GOLDEN_DIR}/{EXPECTED_FILE}"

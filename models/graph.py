@@ -60,6 +60,30 @@ class GraphWriter:
         """Adds a folded `ConvUnit`."""
         return self.add("Relu", [self.convolution(source, name, unit.conv)], f"{name}.relu")
 
+    def finish(self, name: str, pictures: Sequence[str], shape: Sequence[int]) -> onnx.ModelProto:
+        """Makes the checked model of all nodes.
+
+        Args:
+            name: The graph's name.
+            pictures: Its inputs, uint8.
+            shape: The shape of each.
+        """
+        graph = helper.make_graph(
+            self.nodes,
+            name,
+            [helper.make_tensor_value_info(each, TensorProto.UINT8, shape) for each in pictures],
+            [
+                helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, TOP_K, 4]),
+                helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, TOP_K]),
+                helper.make_tensor_value_info("classes", TensorProto.INT32, [1, TOP_K]),
+            ],
+            list(self.constants.values()),
+        )
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="takt")
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
 
 def build_graph(net: PeakNet, recipe: TrainingRecipe) -> onnx.ModelProto:
     """Writes the deployed graph of a net.
@@ -78,22 +102,7 @@ def build_graph(net: PeakNet, recipe: TrainingRecipe) -> onnx.ModelProto:
     names = ["image", "golden"] if shape.golden else ["image"]
     out = _write_net(writer, folded, _write_inputs(writer, names, recipe))
     _write_peaks(writer, out, len(recipe.classes), shape.height_px // STRIDE_PX, shape.width_px // STRIDE_PX)
-    picture = [1, shape.height_px, shape.width_px, shape.channels]
-    graph = helper.make_graph(
-        writer.nodes,
-        recipe.name,
-        [helper.make_tensor_value_info(name, TensorProto.UINT8, picture) for name in names],
-        [
-            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [1, TOP_K, 4]),
-            helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, TOP_K]),
-            helper.make_tensor_value_info("classes", TensorProto.INT32, [1, TOP_K]),
-        ],
-        list(writer.constants.values()),
-    )
-    opset = helper.make_opsetid("", OPSET)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="takt")
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    return writer.finish(recipe.name, names, [1, shape.height_px, shape.width_px, shape.channels])
 
 
 def _numbers(tensor: Tensor | None) -> npt.NDArray[np.float32]:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import demo, doctor, inspect, ledger, line, models, process, run, units
+from app.cli import bench, demo, doctor, inspect, ledger, line, models, process, replay, run, units
 from app.cli.group import TaktGroup, print_help
 from app.cli.plugins import add_groups, find_plugins
 
@@ -57,6 +57,8 @@ def _build() -> typer.Typer:
     root.command("run")(run.run)
     root.command("demo")(demo.demo)
     root.command("inspect")(inspect.inspect)
+    root.command("replay")(replay.replay)
+    root.command("bench")(bench.bench)
     root.command("doctor")(doctor.doctor)
     root.command("units")(units.units)
     root.command("process", hidden=True)(process.process)

@@ -74,7 +74,9 @@ function showAge() {
   const age = freshness.age();
   let words = text("nodata.server");
   if (report === null) words = text("nodata.loading");
-  else if (!freshness.isServerSilent()) words = age === null ? text("nodata.never") : text("nodata.station", { ago: span(age) });
+  else if (!freshness.isServerSilent()) {
+    words = age === null ? text("nodata.never") : text("nodata.station", { ago: span(Math.max(1000, age)) });
+  }
   writeNoData(words);
   say(by("veil-words"), words);
 }
