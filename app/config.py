@@ -176,7 +176,9 @@ class PermitSettings(Settings):
 
     output: Output = Field(description="feeds the relay")
     toggle_ms: float = Field(20, ge=1, le=1_000, description="time between two toggles")
-    hold_ms: float = Field(100, ge=5, le=5_000, description="the relay drops when no toggle came for so long")
+    hold_ms: float = Field(
+        100, ge=5, le=5_000, description="the relay drops when no edge to the energised level came for so long"
+    )
 
 
 class StopSettings(Settings):
@@ -427,9 +429,10 @@ def _wrong_pulses(line: Line) -> list[str]:
 
 def _wrong_permit(line: Line) -> list[str]:
     problems = []
-    if line.permit and line.permit.hold_ms < 2 * line.permit.toggle_ms:
+    if line.permit and line.permit.hold_ms < 3 * line.permit.toggle_ms:
         problems.append(
-            "permit.hold_ms must be at least twice permit.toggle_ms, or the relay drops between two toggles"
+            "permit.hold_ms must be at least three times permit.toggle_ms: every second toggle energises the output, and"
+            " only those hold the relay"
         )
     round_ms = line.permit.toggle_ms if line.permit else IDLE_MS
     problems += [

@@ -1,4 +1,4 @@
-"""The busy neighbours, as processes of their own: `python -m app.bench.busy KIND ...`, until they are told to end.
+"""The busy neighbours, as processes of their own: `python -m app.bench.busy PARENT KIND ...`, until they are to end.
 
 They import nothing but the standard library, so that they are busy at once. Each writes as its last word how much it
 has done: a neighbour that did nothing would prove nothing.
@@ -97,12 +97,13 @@ def main(words: Sequence[str]) -> None:
     """Does what the words say until SIGTERM, or until whoever started it is gone.
 
     Args:
-        words: `cpu`, `disk FOLDER` or `web PORT CLIENTS`.
+        words: The id of whoever started it, then `cpu`, `disk FOLDER` or `web PORT CLIENTS`.
     """
-    parent = os.getppid()
+    # As a word: whoever started it may have died before this line.
+    parent, work = int(words[0]), list(words[1:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started it, who then ends it
     signal.signal(signal.SIGTERM, _end)
-    match list(words):
+    match work:
         case ["cpu"]:
             done = compute(parent)
         case ["disk", folder]:

@@ -60,7 +60,7 @@ class Busy:
         """Starts them."""
         self._processes = [
             subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-m", "app.bench.busy", *words], stdout=subprocess.PIPE, text=True
+                [sys.executable, "-m", "app.bench.busy", str(os.getpid()), *words], stdout=subprocess.PIPE, text=True
             )
             for words in self._words
         ]

@@ -5,6 +5,7 @@ The twin of the process table sends as many parts as suits its line; this one se
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,8 +13,6 @@ from pathlib import Path
 
 from app.bus.beat import Beat, beat_path
 from app.bus.place import Place
-from app.cli.console import complain
-from app.entries.post import StopFlag, closing
 from app.errors import TaktError
 from app.processes import Kind, row_of, table
 from app.realtime import enter
@@ -32,19 +31,23 @@ def run(path: Path, place: Place, parts_per_min: float) -> None:
     Raises:
         TaktError: The line cannot be run, or the bus cannot be used.
     """
-    stop = StopFlag()
+    told: list[int] = []
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda number, _frame: told.append(number))
     line = load_setup(path).line
     row = row_of(table({path: line}), Kind.TWIN.value, line.line.lane)
     with ExitStack() as opened:
-        beat = closing(opened, Beat(beat_path(place.root, row.name)))
+        beat = Beat(beat_path(place.root, row.name))
+        opened.callback(beat.close)
         parts, _ = live_parts(seed=line.line.lane)
-        twin = closing(opened, LiveTwin(line, place, parts, live_scenario(line, parts_per_min)))
+        twin = LiveTwin(line, place, parts, live_scenario(line, parts_per_min))
+        opened.callback(twin.close)
         thread = row.threads["main"]
         enter(thread.policy, thread.priority, is_memory_locked=row.is_memory_locked)
 
         def is_stopping() -> bool:
             beat.beat()
-            return stop.is_set()
+            return bool(told)
 
         twin.run(is_stopping)
 
@@ -59,7 +62,7 @@ def main(words: Sequence[str]) -> int:
     try:
         run(Path(line), Place(Path(bus)), float(parts_per_min))
     except TaktError as error:
-        complain(error)
+        sys.stderr.write(f"takt: {error}\n")
         return error.exit_code
     return 0
 

@@ -125,7 +125,8 @@ class Witness:
         if event.part_id is None:
             return
         if event.kind is EventKind.TRIGGER:
-            self._counts[event.part_id] = event.count
+            # Not the event's own count: the belt has moved on before the edge was looked at.
+            self._counts[event.part_id] = int(event.data["trigger_count"] or 0)
         elif event.kind is EventKind.VERDICT:
             self._destinations[event.part_id] = str(event.data.get("route", ""))
             self.reasons.update(str(event.data.get("reasons", "")).split())

@@ -53,7 +53,7 @@ Most = Annotated[int, typer.Option("--most", min=1, max=100_000, help="Of a lot,
 IsLot = Annotated[bool, typer.Option("--lot", help="It is a lot, even where a part has that number.")]
 
 
-def replay(
+def replay(  # noqa: PLR0913 - an argument per option
     what: What,
     *,
     is_lot: IsLot = False,

@@ -104,7 +104,9 @@ class _LiveLane:
         verdicts = VerdictLoop(station, self._cameras, self._alarm.ring)
         line, verdict = (self._post.row.threads[name] for name in ("line", "verdict"))
         granted = enter(line.policy, line.priority)
-        self._scheduling = granted.text
+        policy = granted.scheduling.text.removeprefix("SCHED_")
+        both = f"/{verdict.priority}" if granted.scheduling.is_given else ""
+        self._scheduling = f"{policy}{both}, {granted.memory.text}"
         verdicts.start(lambda: _discard(schedule(verdict.policy, verdict.priority)))
         loop = LineLoop(station, Desk(station, self._server), self._alarm, self._clock, self._publish)
         try:

@@ -1,4 +1,4 @@
-"""The permit relay outside the box: a charge pump that lives on edges and drops by itself."""
+"""The permit relay outside the box: it lives on edges and drops by itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from app.twin.pins import TwinFactory
 class PermitRelay:
     """Picks up on the second edge within its hold time, stays while edges come, and drops `hold_ms` after the last.
 
-    One edge alone does not move it, so that claiming or freeing the pin never starts the belt.
+    Only edges to the energised level count, every second toggle: a pin that is let go when its process dies goes to its
+    resistor's level, and must not hold the belt once more. One edge alone does not move it, so that claiming the pin
+    never starts the belt.
 
     Args:
         settings: Output and hold time.
@@ -28,6 +30,7 @@ class PermitRelay:
         self._hold_ns = round(settings.hold_ms * NS_PER_MS)
         self._agenda = agenda
         self._on_change = on_change
+        self._energised = not settings.output.active_low
         self._last_ns: int | None = None
         self._is_watched = False
         self.is_on = False
@@ -36,8 +39,8 @@ class PermitRelay:
         wire.fit_resistor("up" if settings.output.active_low else "down")
         wire.watch(self._edge)
 
-    def _edge(self, _is_high: bool, at_ns: int) -> None:
-        if self.is_ignoring:
+    def _edge(self, is_high: bool, at_ns: int) -> None:
+        if self.is_ignoring or is_high is not self._energised:
             return
         is_second = self._last_ns is not None and at_ns - self._last_ns < self._hold_ns
         self._last_ns = at_ns

@@ -31,6 +31,8 @@ from app.types import Detection, Opening
 
 SMALL_PX = 32
 PARTS_PER_MIN = 300.0
+COUNTS_PER_MM = 0.5
+TOGGLE_MS = 45.0
 EVERY_BAD = 10
 RING_BYTES = 4 << 20
 _DEFECT = Result((Detection("open", 0.9, (1.0, 1.0, 5.0, 5.0)),), pre_ns=1, infer_ns=1, decode_ns=1)
@@ -163,8 +165,10 @@ def handles() -> int:
 
 
 def _small(line: Line) -> Line:
-    """The same line with a camera of few pixels: nobody looks at more than one."""
+    """The same line with few pixels, as nobody looks at more than one, and with few events that are no part's."""
     cameras = tuple(
         each.model_copy(update={"width_px": SMALL_PX, "height_px": SMALL_PX, "channels": 1}) for each in line.cameras
     )
-    return line.model_copy(update={"cameras": cameras})
+    encoder = line.encoder.model_copy(update={"counts_per_mm": COUNTS_PER_MM})
+    permit = line.permit.model_copy(update={"toggle_ms": TOGGLE_MS})
+    return line.model_copy(update={"cameras": cameras, "encoder": encoder, "permit": permit})

@@ -87,12 +87,14 @@ def test_the_belt_and_the_command_agree_on_real_pictures(data_dir, is_long, tmp_
         for name in names:
             shutil.copy(source / "images" / split / f"{name}{suffix}", tmp_path / folder)
     truth = source / "annotations" / "test.json"
-    golden = ["--golden", tmp_path / "good", "--model", ROOT / "models" / "zoo" / "pcb-nano", "--json"]
+    model = ["--model", ROOT / "models" / "zoo" / "pcb-nano-int8"]
+    golden = ["--golden", tmp_path / "good", *model, "--json"]
 
     bad = takt("inspect", tmp_path / "parts", "--truth", truth, *golden)["summary"]
     good = takt("inspect", tmp_path / "good", *golden)["summary"]
     belt = takt(
-        "demo", "--parts-from", tmp_path / "parts", "--truth", truth, "--good-from", tmp_path / "good", "--json"
+        *("demo", "--parts-from", tmp_path / "parts", "--truth", truth, "--good-from", tmp_path / "good"),
+        *(*model, "--json"),
     )
 
     assert belt["pictures"]["bad"] == len(names)

@@ -96,7 +96,7 @@ def test_all_problems_are_told_at_once() -> None:
         ({"gate": gate(kind="air", dwell_mm=121)}, "a dwell of 121 mm lasts 403 ms"),
         ({"gate": gate(kind="pusher", min_on_ms=500)}, "which the coil allows"),
         ({"gate": gate(refresh_ms=39)}, "refresh_ms must be at least 40"),
-        ({"permit": {"output": {"pin": 9}, "toggle_ms": 20, "hold_ms": 39}}, "at least twice permit.toggle_ms"),
+        ({"permit": {"output": {"pin": 9}, "toggle_ms": 20, "hold_ms": 59}}, "at least three times permit.toggle_ms"),
         ({"camera": [{"binding": "one_outstanding", "transfer_ms": 90}]}, "binding one_outstanding needs"),
         ({"gate": []}, "gate"),
     ],

@@ -6,6 +6,7 @@ from app.setup import twin_line
 from tests.unit.cli.conftest import only_sentence, write_picture
 from tests.unit.detect.tiny_model import blank, write_package
 
+SHIPPED = "pcb-nano-int8"
 LINE = twin_line().read_text()
 RECIPE = "schema = 1\n"
 
@@ -17,7 +18,7 @@ def site(tmp_path, zoo):
     def write(line=LINE, recipe=RECIPE):
         folder = tmp_path / "site"
         folder.mkdir(exist_ok=True)
-        (folder / "line.toml").write_text(line.replace('"active"', '"tiny"'))
+        (folder / "line.toml").write_text(line.replace(f'"{SHIPPED}"', '"tiny"'))
         (folder / "recipe.toml").write_text(recipe)
         return folder / "line.toml"
 
@@ -25,7 +26,7 @@ def site(tmp_path, zoo):
 
 
 def test_the_twins_own_line_is_explained_by_default(takt, zoo):
-    write_package(zoo / "pcb-nano")
+    write_package(zoo / SHIPPED)
 
     result = takt.run("line", "check")
 
@@ -98,7 +99,7 @@ def test_a_recipe_that_does_not_fit_the_line_is_refused(takt, site, recipe, hint
 
 
 def test_a_model_package_that_is_not_there_is_refused(takt, site):
-    result = takt.run("line", "check", site(LINE.replace('"active"', '"absent"')))
+    result = takt.run("line", "check", site(LINE.replace(f'"{SHIPPED}"', '"absent"')))
 
     assert result.exit_code == 5
     assert "absent" in only_sentence(result.stderr)

@@ -215,7 +215,7 @@ def test_belt_coasts_its_stopping_distance_when_the_relay_drops():
     for at_ms in range(0, 800, 40):
         shop.run_to_ms(at_ms)
         permit.toggle()
-    shop.run_to_ms(760 + 100)
+    shop.run_to_ms(720 + 100)  # the last edge to the energised level
     at_mm = shop.machine.belt_mm
     shop.run_to_ms(5000)
     assert shop.machine.is_still
@@ -238,8 +238,9 @@ def test_belt_stops_when_the_box_dies_whatever_its_pins_do(how):
     for at_ms in range(0, 500, 40):
         shop.run_to_ms(at_ms)
         permit.toggle()
+    shop.run_to_ms(480 + 90)  # the pins of a process that is killed are let go only when all of it is gone
     shop.factory.die(how)
-    shop.run_to_ms(500 + 101)
+    shop.run_to_ms(480 + 101)
     assert not shop.machine.relay.is_on
 
 
