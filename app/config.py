@@ -119,8 +119,10 @@ class ModelSettings(Settings):
         max_length=400,
         description="name in the zoo, a folder, or `active`: what `takt models activate` chose, else `pcb-nano`",
     )
-    runtime: Literal["auto", "onnx", "openvino"] = Field(
-        "auto", description="what runs the model; auto: the first that is installed"
+    runtime: Literal["auto", "onnx", "openvino", "blank"] = Field(
+        "auto",
+        description="what runs the model; auto: the first that is installed; blank: nothing, to measure the rest on"
+        " the twin, and only there",
     )
     standby: Literal["none", "onnx", "openvino"] = Field(
         "none", description="judges the frame that the first could not"
@@ -353,6 +355,11 @@ def _wrong_sources(line: Line) -> list[str]:
         for g in line.gates
         if g.destination == "pass"
     ]
+    if line.model.runtime == "blank" and any(camera.driver != "twin" for camera in line.cameras):
+        problems.append(
+            "model.runtime = blank finds nothing and would pass every part: it is for measuring on the twin; name the"
+            " runtime that judges"
+        )
     problems += [
         f"camera {c.name!r}: driver {c.driver} needs camera.source"
         for c in line.cameras
@@ -431,8 +438,8 @@ def _wrong_permit(line: Line) -> list[str]:
     problems = []
     if line.permit and line.permit.hold_ms < 3 * line.permit.toggle_ms:
         problems.append(
-            "permit.hold_ms must be at least three times permit.toggle_ms: every second toggle energises the output, and"
-            " only those hold the relay"
+            "permit.hold_ms must be at least three times permit.toggle_ms: only every second toggle energises the"
+            " output, and so holds the relay"
         )
     round_ms = line.permit.toggle_ms if line.permit else IDLE_MS
     problems += [

@@ -13,6 +13,7 @@ from app.capture.camera import Camera
 from app.capture.pictures import read_picture
 from app.clock import Clock, SystemClock, VirtualClock
 from app.config import Line, ModelSettings
+from app.detect.blank import RUNTIME as BLANK
 from app.detect.detector import Detector
 from app.detect.failover import Failover
 from app.detect.golden import Goldens, GoldenSamples, OneGolden
@@ -66,6 +67,8 @@ def open_model(model: ModelSettings, state: Path) -> tuple[Detector, Package]:
         MissingDriverError: A runtime is not installed.
     """
     package = find_package(chosen_package(model.package, state), zoo_folder())
+    if model.runtime == BLANK:
+        return open_detector(package, BLANK, model.threads), package
     first = open_proven(package, model.runtime, model.threads)
     if model.standby in ("none", first.runtime):
         return first, package

@@ -183,6 +183,11 @@ class SlotReader:
         return self._segment.words[AT_DROPPED]
 
     @property
+    def published(self) -> int:
+        """Frames published since these slots were made."""
+        return self._segment.words[AT_PUBLISHED]
+
+    @property
     def session(self) -> int:
         """Counts the starts of the capture process on these slots."""
         return self._segment.session

@@ -108,7 +108,7 @@ def _tell_account(figures: Mapping[str, Any]) -> None:
     )
     blind = " (nothing was looked for)" if figures["runtime"] == "blank" else ""
     console.print(
-        f"truth: {account['escapes']:,} escapes, {account['overkill']:,} overkill{blind},"
+        f"truth: {account['escapes']:,} escapes{blind}, {account['overkill']:,} overkill,"
         f" {_counted(account['unaccounted'])} unaccounted",
         soft_wrap=True,
     )

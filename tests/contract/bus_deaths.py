@@ -1,4 +1,4 @@
-"""Scenes in which a process is killed at each of its bytecode instructions, and what must be so afterwards.
+"""Scenes in which a process is killed before each instruction that changes anything, and what must be so afterwards.
 
 A scene gets an empty folder and returns what the process does that is killed, and what is looked at when it is dead.
 """
@@ -28,8 +28,6 @@ def ring_write(folder):
     assert keeper.read() == BEFORE[:1]
     keeper.commit()
     with_closing(RingWriter(path, CAPACITY), lambda writer: writer.write(BEFORE[1]))
-    writer = RingWriter(path, CAPACITY)
-    writer.close()  # the child writes through what it inherited; its own lock would die with it
 
     def act():
         RingWriter(path, CAPACITY).write_many(WRITTEN)
@@ -146,7 +144,7 @@ def slot_judge(folder):
         publish(writer, number)
 
     def act():
-        reader = SlotReader(path, "station", fresh=False)
+        reader = SlotReader(path, "station")
         frame = reader.take()
         reader.hand_over(frame.slot, frame.generation, "recorder", 2)
         frame.release()
@@ -159,7 +157,7 @@ def slot_keep(folder):
     path = folder / "frames"
     writer = slot_writer(path)
     publish(writer, 1)
-    station = SlotReader(path, "station", fresh=True)
+    station = SlotReader(path, "station")
     frame = station.take()
     station.hand_over(frame.slot, frame.generation, "recorder", 2)
 

@@ -7,10 +7,10 @@ what it counted, as JSON. A program that finds a thing wrong dies of its asserti
 from __future__ import annotations
 
 import contextlib
+import dis
 import itertools
 import json
 import os
-import random
 import shutil
 import signal
 import struct
@@ -33,7 +33,11 @@ class Peer:
     """A program in a process of its own."""
 
     def __init__(self, program, *arguments):
-        command = [sys.executable, "-m", "tests.contract.bus_peers", program, *map(str, arguments)]
+        self._command = [sys.executable, "-m", "tests.contract.bus_peers", program]
+        self._start(arguments)
+
+    def _start(self, arguments):
+        command = [*self._command, *map(str, arguments)]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         self.pid = self.process.pid
 
@@ -48,13 +52,27 @@ class Peer:
         self.process.wait()
         self.process.stdout.close()
 
+    def heard(self):
+        """Waits for the next line that it says."""
+        return self.process.stdout.readline().strip()
+
     def kill(self):
         assert self.process.poll() is None, "it died before it was killed"
         self.process.kill()
         self.process.wait()
 
-    def send(self, number):
-        self.process.send_signal(number)
+    def again(self, *arguments):
+        """Kills it and starts it again."""
+        self.kill()
+        self.process.stdout.close()
+        self._start(arguments)
+        self.__enter__()
+
+    def hang(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         """Ends it in order and fetches what it counted."""
@@ -189,7 +207,7 @@ def block_reader(run, path):
 
     reader = BlockReader(Path(path))
     numbers = []
-    for _ in run:
+    for _ in itertools.chain(run, [None]):  # once more at the end: the last value
         value = reader.read()
         if value is not None:
             numbers.append(number_of(value))
@@ -206,7 +224,7 @@ def fill_number(image):
     return number
 
 
-def slot_capture(run, path, *, pause_s=0.0005):
+def slot_capture(run, path):
     import numpy as np
 
     from app.bus.slots import SlotWriter
@@ -220,7 +238,7 @@ def slot_capture(run, path, *, pause_s=0.0005):
             number = writer.published + 1
             image[:] = number % 251
             writer.publish(Frame(nothing, "top", host_ns=number, counter=number))
-        time.sleep(pause_s)
+        time.sleep(0.0005)
     return {"published": writer.published, "dropped": writer.dropped}
 
 
@@ -304,7 +322,7 @@ def bell_listener(run, path):
         if select.select([bell], [], [], 0.02)[0]:
             bell.silence()
             woken += 1
-            print("woken", flush=True)
+            say("woken")
     return {"woken": woken}
 
 
@@ -322,7 +340,7 @@ def lock_holder(run, folder, name):
 
 
 def killed_everywhere(run, scene, folder):
-    """Plays a scene again and again, killed at its first bytecode instruction, its second, until it survives."""
+    """Plays a scene again and again, killed at its first instruction that changes anything, its second, and so on."""
     from tests.contract import bus_deaths
 
     prepare = getattr(bus_deaths, scene)
@@ -344,6 +362,10 @@ def killed_everywhere(run, scene, folder):
     return {}
 
 
+CHANGING = ("CALL", "STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR")
+"""Bytecode instructions that change more than a variable: to die between two of them is to die before the second."""
+
+
 def _die_at(instruction):
     count = 0
 
@@ -352,7 +374,9 @@ def _die_at(instruction):
         if f"{os.sep}bus{os.sep}" not in frame.f_code.co_filename:
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        count += event == "opcode"
+        if event == "opcode":
+            name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            count += name.startswith(CHANGING)
         if count == instruction:
             os.kill(os.getpid(), signal.SIGKILL)
         return trace
@@ -376,10 +400,15 @@ PROGRAMS = (
 )
 
 
+def say(line):
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def _until_terminated():
     ended = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
-    print("ready", flush=True)
+    say("ready")
     while not ended:
         yield
 
@@ -387,9 +416,8 @@ def _until_terminated():
 def main():
     name, *arguments = sys.argv[1:]
     program = {each.__name__: each for each in PROGRAMS}[name]
-    print(json.dumps(program(_until_terminated(), *arguments)))
+    say(json.dumps(program(_until_terminated(), *arguments)))
 
 
 if __name__ == "__main__":
-    random.seed(0)
     main()

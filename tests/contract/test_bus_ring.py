@@ -1,8 +1,7 @@
 """The contract of the event ring, across processes that are killed, stopped and slow."""
 
 import random
-import signal
-from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -26,7 +25,7 @@ def test_death_at_any_instruction_leaves_whole_records_only(folder, scene):
     with Peer("killed_everywhere", scene, folder) as peer:
         deaths = peer.result()["deaths"]
 
-    assert deaths > 100
+    assert deaths > 20
 
 
 def test_what_a_killed_writer_acknowledged_is_read_by_killed_keepers(folder, is_long):
@@ -49,15 +48,17 @@ def test_what_a_killed_writer_acknowledged_is_read_by_killed_keepers(folder, is_
         counted = keeper.stop()
 
     kept = list(dict.fromkeys(pairs_in(ledger)))  # the recorder, too, knows a record that it has
-    written = Counter(epoch for epoch, _ in pairs_in(acknowledged))
-    last_kept = dict(kept)
-    assert kept == sorted(kept)
-    assert all(last_kept[epoch] == number for epoch, number in Counter(epoch for epoch, _ in kept).items())
-    assert {epoch: last_kept.get(epoch, 0) - number for epoch, number in written.items()}.items() <= {
-        (epoch, more) for epoch in written for more in (0, 1)
-    }, "one more than acknowledged, where the writer died before it could say so"
+    acknowledged_to = dict(pairs_in(acknowledged))
+    kept_to = dict(kept)
+    assert [after for before, after in pairwise(kept) if not is_next(before, after)] == []
+    # One more than acknowledged is right where the writer died before it could say so.
+    assert {kept_to.get(epoch, 0) - number for epoch, number in acknowledged_to.items()} <= {0, 1}
     assert counted == {"missed": 0, "damages": 0}
-    assert len(kept) > 1000
+    assert len(kept) > KILLS
+
+
+def is_next(before, after):
+    return after == (before[0], before[1] + 1) or (after[0] > before[0] and after[1] == 1)
 
 
 def test_slow_listener_holds_nobody_up_and_knows_what_it_missed(folder):
@@ -88,7 +89,7 @@ def test_stopped_listener_holds_nobody_up(folder):
         Peer("ring_keeper", ring, folder / "ledger"),
         Peer("ring_writer", ring, CAPACITY, folder / "acknowledged", 1) as writer,
     ):
-        listener.send(signal.SIGSTOP)
+        listener.hang()
         before = len(pairs_in(folder / "ledger"))
         eventually(lambda: len(pairs_in(folder / "ledger")) > before + 3000)
         writer.kill()
@@ -105,10 +106,10 @@ def test_stopped_keeper_fills_the_ring_and_loses_nothing(folder):
         Peer("ring_writer", ring, CAPACITY, folder / "acknowledged", 1) as writer,
     ):
         eventually(lambda: pairs_in(ledger))
-        keeper.send(signal.SIGSTOP)
+        keeper.hang()
         looking = RingReader(ring, False, "test", from_oldest=True)
         eventually(lambda: looking.backlog_bytes > CAPACITY - 1000)
-        keeper.send(signal.SIGCONT)
+        keeper.wake()
         said = writer.stop()
         eventually(lambda: len(pairs_in(ledger)) == said["written"])
         counted = keeper.stop()
@@ -121,18 +122,17 @@ def test_stopped_keeper_fills_the_ring_and_loses_nothing(folder):
 def test_full_ring_refuses_a_record_and_keeps_the_others(folder):
     writer = RingWriter(folder / "ring", 4096)
     keeper = RingReader(folder / "ring", True, "keeper")
-    written = 0
-    with pytest.raises(RingFullError, match=r"is full: \d+ bytes of events are not in the ledger yet; see why"):
-        while True:
-            writer.write(record(1, written + 1))
-            written += 1
+    payloads = [bytes([number]) * 1000 for number in range(4)]
+    for payload in payloads:
+        writer.write(payload)
 
-    read = keeper.read()
+    with pytest.raises(RingFullError, match=r"is full: 4096 bytes of events are not in the ledger yet; see why"):
+        writer.write(b"one more")
+
+    assert keeper.read() == payloads
     keeper.commit()
-
-    assert [pair_of(payload) for payload in read] == [(1, number) for number in range(1, written + 1)]
     assert writer.room_share == 1.0
-    assert writer.write(b"again") == written + 1
+    assert writer.write(b"one more") == len(payloads) + 1
 
 
 def test_records_written_together_are_refused_together(folder):
@@ -269,7 +269,7 @@ def test_second_writer_is_refused_and_told_who_the_first_is(folder):
             RingWriter(folder / "ring", 4096)
         writer.kill()
 
-    assert RingWriter(folder / "ring", 4096).backlog_bytes > 0
+    assert RingWriter(folder / "ring", 4096).replaced == ""
 
 
 def test_reader_without_a_ring_is_told_to_start_the_station(folder):

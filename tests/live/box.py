@@ -22,7 +22,7 @@ from app.bus.block import BlockReader
 from app.bus.commands import Reply, Request, ask
 from app.bus.place import Place
 from app.errors import BusError, TaktError
-from app.processes import Process, name_of, table
+from app.processes import table
 from app.record.readers import Records
 from app.setup import load_setup, twin_line
 from app.status import State, Status, decode_status
@@ -98,9 +98,12 @@ class Box:
         lines: A line.toml for each lane.
         folder: For the state folder and what the processes say.
         is_patient: Keep the waits of the table before a process starts again.
+        program: The module that `start_row` runs in place of `takt`.
     """
 
-    def __init__(self, lines: Sequence[Path], folder: Path, *, is_patient: bool = True) -> None:
+    def __init__(
+        self, lines: Sequence[Path], folder: Path, *, is_patient: bool = True, program: str = "app.cli"
+    ) -> None:
         self.lines = tuple(lines)
         self.folder = folder
         self.state_folder = folder / "state"
@@ -108,6 +111,7 @@ class Box:
         self.url = ""
         self.rows: dict[str, subprocess.Popen] = {}
         self._is_patient = is_patient
+        self._program = program
         self._run: subprocess.Popen | None = None
         self._said = folder / "said.txt"
 
@@ -130,22 +134,36 @@ class Box:
         wait_until(self._is_told, "takt run tells its address")
         self.url = json.loads((self.folder / "told.json").read_text())["url"]
 
-    def start_row(self, kind: str, camera: str = "", lane: int = 1, *words: str) -> subprocess.Popen:
-        """Starts one row of the table as a child of the test, as a systemd unit does."""
-        lines = {path: load_setup(path).line for path in self.lines}
-        name = name_of(*_key(table(lines), kind, lane, camera))
-        row = next(each for each in table(lines) if each.name == name)
+    def start_row(self, kind: str, *words: str, lane: int = 1, prepare: Callable[[], None] | None = None) -> None:
+        """Starts one row of the table as a child of the test, as a systemd unit does.
+
+        Args:
+            kind: What it does.
+            *words: More words for it.
+            lane: Its lane, where it has one.
+            prepare: Called in the child before it becomes that process.
+        """
+        rows = table({path: load_setup(path).line for path in self.lines})
+        row = next(each for each in rows if each.kind.value == kind and each.lane in (None, lane))
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._said.open("ab") as said:
-            self.rows[name] = subprocess.Popen(
-                row.command(self.place.root, self.state_folder, words),
+            self.rows[row.name] = subprocess.Popen(
+                [sys.executable, "-m", self._program, *row.words(self.place.root, self.state_folder), *words],
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
                 env=self._environment(),
+                preexec_fn=prepare,
             )
-        return self.rows[name]
+
+    def start_rows(self, *kinds: str) -> None:
+        """Starts these rows and waits until the line runs."""
+        for kind in kinds:
+            self.start_row(kind)
+            if kind == "twin":
+                wait_until((self.place.root / "twin1.control").exists, f"the machine is there: {self.words}")
+        wait_until(lambda: self.is_running(), f"the line runs: {self.words}")
 
     def stop(self) -> tuple[int, float]:
         """Asks `takt run` to end; its exit code, and how many seconds that took."""
@@ -294,11 +312,6 @@ class Box:
                     if mine in (each / "cmdline").read_bytes():
                         found.append(int(each.name))
         return sorted(found)
-
-
-def _key(rows: Sequence[Process], kind: str, lane: int, camera: str) -> tuple:
-    row = next(each for each in rows if each.kind.value == kind and each.lane in (None, lane))
-    return row.kind, row.lane, camera
 
 
 def _read(path: Path) -> bytes | None:

@@ -32,7 +32,7 @@ from app.types import Detection, Opening
 SMALL_PX = 32
 PARTS_PER_MIN = 300.0
 COUNTS_PER_MM = 0.5
-TOGGLE_MS = 45.0
+TOGGLE_MS = 30.0
 EVERY_BAD = 10
 RING_BYTES = 4 << 20
 _DEFECT = Result((Detection("open", 0.9, (1.0, 1.0, 5.0, 5.0)),), pre_ns=1, infer_ns=1, decode_ns=1)
@@ -45,7 +45,9 @@ class Tiles:
     def __init__(self) -> None:
         shape = (SMALL_PX, SMALL_PX)
         self._pieces = {
-            is_bad: Piece(f"tile-{is_bad}.png", is_bad, lambda image=np.full(shape, 255 * is_bad, np.uint8): image, True)
+            is_bad: Piece(
+                f"tile-{is_bad}.png", is_bad, lambda image=np.full(shape, 255 * is_bad, np.uint8): image, True
+            )
             for is_bad in (False, True)
         }
 
@@ -161,7 +163,7 @@ def resident_bytes() -> int:
 
 def handles() -> int:
     """How many descriptors are open."""
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def _small(line: Line) -> Line:

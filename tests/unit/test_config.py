@@ -87,6 +87,10 @@ def test_all_problems_are_told_at_once() -> None:
         ({"gate": gate() + gate(output={"pin": 23})}, "'reject' is used twice"),
         ({"gate": gate(destination="pass")}, "the word for parts that stay"),
         ({"camera": [{"driver": "opencv"}]}, "needs camera.source"),
+        (
+            {"camera": [{"driver": "opencv", "source": "0"}], "model": {"runtime": "blank"}},
+            "finds nothing and would pass every part",
+        ),
         ({"belt": {"v_min_mm_s": 500, "v_max_mm_s": 400}}, "exchange them"),
         ({"part": {"length_mm": 90, "min_pitch_mm": 90}}, "must be above part.length_mm"),
         ({"trigger": {"sensor": {"pin": 4}, "blocked_mm": 60}}, "blocked_mm must be above"),

@@ -15,7 +15,7 @@ from app import supervisor
 from app.bus.beat import beat_path
 from app.bus.block import BlockReader
 from app.bus.place import Place
-from app.clock import NS_PER_S, SystemClock
+from app.clock import SystemClock
 from app.config import load_line
 from app.processes import Restart, Sign, Stop, Watchdog, row_of, table
 from app.setup import twin_line
