@@ -19,7 +19,7 @@ from app.record.readers import Records
 from app.status import Status, decode_status
 from app.types import LedgerEvent, Opening
 
-FIRST_LOT = "1"
+FIRST_LOT = "L1"
 _BRISK = 1.2
 """A belt may have sped up since its speed was last told."""
 

@@ -154,7 +154,7 @@ class Box:
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
                 env=self._environment(),
-                preexec_fn=prepare,
+                preexec_fn=prepare,  # noqa: PLW1509 - this process has one thread
             )
 
     def start_rows(self, *kinds: str) -> None:
@@ -163,7 +163,7 @@ class Box:
             self.start_row(kind)
             if kind == "twin":
                 wait_until((self.place.root / "twin1.control").exists, f"the machine is there: {self.words}")
-        wait_until(lambda: self.is_running(), f"the line runs: {self.words}")
+        wait_until(self.is_running, f"the line runs: {self.words}")
 
     def stop(self) -> tuple[int, float]:
         """Asks `takt run` to end; its exit code, and how many seconds that took."""

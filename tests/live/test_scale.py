@@ -24,6 +24,7 @@ CLOSE_TOGETHER = {
     "length_mm = 60": "length_mm = 10",
     "min_pitch_mm = 90": "min_pitch_mm = 15",
     "tolerance_mm = 30": "tolerance_mm = 7",
+    "offset_mm = 10": "offset_mm = 1",
     "dwell_mm = 40": "dwell_mm = 8",
     "width_px = 640": f"width_px = {SMALL_PX}",
     "height_px = 640": f"height_px = {SMALL_PX}",

@@ -58,7 +58,7 @@ def record(tmp_path, told) -> None:
 
 def test_first_start_takes_nothing_over(place, tmp_path) -> None:
     opening = take_over(LINE, place, tmp_path / "ledger")
-    assert (opening.epoch, opening.lot, dict(opening.tallies), opening.orphans) == (1, "1", {}, ())
+    assert (opening.epoch, opening.lot, dict(opening.tallies), opening.orphans) == (1, "L1", {}, ())
 
 
 def test_settled_parts_are_carried_in_the_account_only(place, tmp_path) -> None:
