@@ -29,7 +29,6 @@ _HEAD = struct.Struct("=IIQ")
 _SEED = struct.Struct("=QQI")
 _HEAD_BYTES = _HEAD.size
 _PAGE = 4096
-_NOWHERE = 2**64 - 1
 
 # The keeper's position has a cache line of its own. The last two pairs say how many records lie before a position.
 _AT_KEEPER = FIRST_WORD
@@ -144,7 +143,6 @@ class RingWriter:
 
     def _publish(self, position: int, number: int) -> None:
         # The count that belongs to the published position is never being written.
-        self._words[self._spare] = _NOWHERE
         self._words[self._spare + 1] = number
         self._words[self._spare] = position
         self._counted, self._spare = self._spare, self._counted

@@ -36,6 +36,17 @@ _GEOMETRY_WORDS = 8
 _MEND = "start or restart the process that writes it, which replaces the file"
 
 
+class _Own(threading.local):
+    """A lock per thread, held but for an instant, so that no thread ever waits for another one's."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+
+_OWN = _Own()
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What a file holds.
@@ -70,8 +81,6 @@ class Segment:
     def __init__(self, path: Path, descriptor: int, *, is_writing: bool) -> None:
         self._descriptor = descriptor
         self._close = weakref.finalize(self, os.close, descriptor)
-        self._order = threading.Lock()
-        self._order.acquire()
         self.path = path
         self.replaced = ""
         self.memory = mmap.mmap(
@@ -98,8 +107,9 @@ class Segment:
 
         A lock that is released and acquired again is such a barrier wherever CPython's own threads are right.
         """
-        self._order.release()
-        self._order.acquire()
+        lock = _OWN.lock
+        lock.release()
+        lock.acquire()
 
     def begin_session(self) -> None:
         """Notes that a new writer begins."""

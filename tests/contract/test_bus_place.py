@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -86,7 +85,7 @@ def test_files_of_lanes_and_cameras_have_names_of_their_own(folder):
 def test_folder_that_everybody_may_write_is_refused(folder):
     folder.chmod(0o777)
 
-    with pytest.raises(BusError, match="may be written by everybody.*; run: chmod o-w"):
+    with pytest.raises(BusError, match=r"may be written by everybody.*; run: chmod o-w"):
         Place(folder)
 
 
@@ -154,7 +153,7 @@ def test_lock_that_was_let_go_is_free(folder):
 
 
 def cut_short(path):
-    os.truncate(path, path.stat().st_size - 4096)
+    os.truncate(path, path.stat().st_size - 1)
 
 
 def cut_to_a_piece(path):
@@ -213,7 +212,7 @@ def test_file_that_is_none_is_refused_by_readers_and_replaced_by_its_writer(fold
     assert [each.name for each in folder.iterdir()] == [kind]
 
 
-@pytest.mark.parametrize("word", [16, 24, 25, 26])
+@pytest.mark.parametrize("word", [16, 24, 25, 28])
 def test_ring_whose_positions_contradict_each_other_is_refused_and_replaced(folder, word):
     path = folder / "ring"
     writer = WRITERS["ring"](path)
@@ -284,14 +283,13 @@ def test_bell_wakes_a_process_that_waits(folder):
             assert listener.heard() == "woken"
 
 
-@pytest.mark.parametrize("rung_by", [Bell.ring, lambda bell: None])
-def test_bell_outlives_its_listener(folder, rung_by):
+def test_bell_outlives_its_listener_and_never_waits(folder):
     bell = Bell(folder / "bell")
     with Peer("bell_listener", folder / "bell") as listener:
         listener.kill()
 
     for _ in range(100_000):
-        rung_by(bell)
+        bell.ring()
 
     with Peer("bell_listener", folder / "bell") as listener:
         bell.ring()
@@ -370,4 +368,5 @@ def test_closing_twice_is_closing_once(folder, opened):
     pipe.close()
     pipe.close()
 
-    assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(pipe.fileno())

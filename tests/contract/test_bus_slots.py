@@ -1,7 +1,9 @@
 """The contract of the frame slots: capture, station and recorder as processes that are killed, stopped and slow."""
 
+import queue
 import random
 import select
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -275,6 +277,29 @@ def test_releasing_twice_does_not_release_the_next_frame(folder):
 
     assert writer.free() is None
     assert (second.image == 2).all()
+
+
+def test_frames_may_be_released_by_another_thread(folder):
+    writer, reader = slots_of(folder / "frames"), SlotReader(folder / "frames", "station")
+
+    def pass_frames():
+        for number in range(500):
+            if writer.free() is not None:
+                filled(writer, number)
+                given.put(reader.take())
+
+    def release_frames():
+        for frame in iter(given.get, None):
+            frame.release()
+
+    given = queue.SimpleQueue()
+    with ThreadPoolExecutor(2) as threads:
+        released = threads.submit(release_frames)
+        threads.submit(pass_frames).result()
+        given.put(None)
+        released.result()
+
+    assert reader.held == 0
 
 
 def test_frames_handed_over_by_a_station_that_died_before_saying_so_are_let_go_by_their_age(folder):

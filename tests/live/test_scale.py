@@ -23,9 +23,12 @@ CLOSE_TOGETHER = {
     "v_max_mm_s = 1000": "v_max_mm_s = 2500",
     "length_mm = 60": "length_mm = 10",
     "min_pitch_mm = 90": "min_pitch_mm = 15",
-    "tolerance_mm = 30": "tolerance_mm = 7",
-    "offset_mm = 10": "offset_mm = 1",
-    "dwell_mm = 40": "dwell_mm = 8",
+    "transfer_ms = 8.0": "transfer_ms = 3.0",
+    # Sensors that see a part for longer than it takes the next one to come cannot tell them apart.
+    "chute = { sensor = { pin = 23, debounce_ms = 1.0 }, from_mm = 0, to_mm = 150 }": "",
+    "[exit]\nsensor = { pin = 24, debounce_ms = 1.0 }\nposition_mm = 650\ntolerance_mm = 30": "",
+    "offset_mm = 10": "offset_mm = -20",
+    "dwell_mm = 40": "dwell_mm = 60",
     "width_px = 640": f"width_px = {SMALL_PX}",
     "height_px = 640": f"height_px = {SMALL_PX}",
 }

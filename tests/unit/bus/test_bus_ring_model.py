@@ -70,10 +70,10 @@ class Ring(RuleBasedStateMachine):
         assert payloads or self.listener.backlog_bytes == 0
         self.heard += len(payloads)
 
-    @rule(capacity=st.sampled_from([CAPACITY, CAPACITY]))
-    def restart_writer(self, capacity):
+    @rule()
+    def restart_writer(self):
         self.writer.close()
-        self.writer = RingWriter(self.path, capacity)
+        self.writer = RingWriter(self.path, CAPACITY)
 
     @rule()
     def restart_keeper(self):
