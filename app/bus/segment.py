@@ -37,7 +37,7 @@ _MEND = "start or restart the process that writes it, which replaces the file"
 
 
 class _Own(threading.local):
-    """A lock per thread, held but for an instant, so that no thread ever waits for another one's."""
+    """A lock for each thread, so that none ever waits for another."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -165,14 +165,9 @@ class LinkCamera:
         """
         if self._opened is not None:
             return
-        frames = self._place.root / f"{self._own}.frames"
-        # Both may have been switched on together.
-        gives_up_s = time.monotonic() + self._answers_within_s
-        while not frames.exists() and time.monotonic() < gives_up_s:
-            time.sleep(_POLL_S)
         with ExitStack() as opened:
             try:
-                self._slots = SlotReader(frames, "station", fresh=True)
+                self._slots = self._found_slots()
                 opened.callback(self._slots.close)
                 self._bell = Bell(self._place.bell(self._own))
                 opened.callback(self._bell.close)
@@ -232,6 +227,22 @@ class LinkCamera:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+
+    def _found_slots(self) -> SlotReader:
+        """The machine's frames; both may have been switched on together, and what lies there be of an earlier one.
+
+        Raises:
+            BusError: There are none within the time.
+        """
+        frames = self._place.root / f"{self._own}.frames"
+        gives_up_s = time.monotonic() + self._answers_within_s
+        while True:
+            try:
+                return SlotReader(frames, "station", fresh=True)
+            except BusError:
+                if time.monotonic() >= gives_up_s:
+                    raise
+            time.sleep(_POLL_S)
 
     def _checked(self, frame: Frame) -> Frame:
         height_px, width_px, *channels = frame.image.shape

@@ -128,14 +128,11 @@ class LinkFactory(TwinFactory):
         self.lost_edges = 0
         self._is_open = False
         self._place, self._lane = place, lane
-        # A box that is switched on together with its machine may be the quicker one.
         gives_up_s = time.monotonic() + answers_within_s
-        while not board_path(place, lane).exists() and time.monotonic() < gives_up_s:
-            time.sleep(_POLL_S)
         with ExitStack() as opened:
             try:
                 opened.callback(place.hold(f"twin{lane}-box").close)
-                self._shared = PinBoard(place, lane, is_new=False)
+                self._shared = self._found_board(gives_up_s)
                 opened.callback(self._let_go)
                 self._bell = Bell(place.bell(f"twin{lane}-box"))
                 opened.callback(self._bell.close)
@@ -210,6 +207,20 @@ class LinkFactory(TwinFactory):
         if self._is_open:
             self._outbox.put(number, state, self._stamped.clock.now_ns())
             self._machine_bell.ring()
+
+    def _found_board(self, gives_up_s: float) -> PinBoard:
+        """The machine's board; a box that is switched on together with its machine may be the quicker one.
+
+        Raises:
+            BusError: There is none by then.
+        """
+        while True:
+            try:
+                return PinBoard(self._place, self._lane, is_new=False)
+            except BusError:
+                if time.monotonic() >= gives_up_s:
+                    raise
+            time.sleep(_POLL_S)
 
     def _attach(self, gives_up_s: float) -> None:
         self._make_claim()

@@ -234,6 +234,19 @@ def test_recorder_has_at_most_its_limit(folder):
     assert station.hand_over(frames[2].slot, frames[2].generation, "recorder", 2)
 
 
+def test_frame_handed_over_twice_counts_once_and_can_be_borrowed_once(folder):
+    writer = slots_of(folder / "frames")
+    station, recorder = SlotReader(folder / "frames", "station"), SlotReader(folder / "frames", "recorder")
+    filled(writer, 1)
+    frame = station.take()
+    station.hand_over(frame.slot, frame.generation, "recorder", 1)
+    recorder.borrow(frame.slot, frame.generation)
+
+    assert station.hand_over(frame.slot, frame.generation, "recorder", 1)
+    assert station.refused == 0
+    assert recorder.borrow(frame.slot, frame.generation) is None
+
+
 def test_frame_handed_over_outlives_its_release_by_the_station(folder):
     writer = slots_of(folder / "frames", number=1)
     station, recorder = SlotReader(folder / "frames", "station"), SlotReader(folder / "frames", "recorder")

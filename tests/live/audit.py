@@ -44,6 +44,7 @@ class Witness:
     def __init__(self, box: Box, lane: int = 1) -> None:
         self.parts: dict[int, dict] = {}
         self.late_ms = 0.0
+        self.first_epoch = 1
         self._box = box
         self._lane = lane
         self._offsets: dict[int, list[float]] = defaultdict(list)
@@ -59,6 +60,11 @@ class Witness:
             if 0 <= age_s < 0.2:
                 self._offsets[status.epoch].append(truth["count"] - status.count - 2 * status.speed_mm_s * age_s)
         return truth
+
+    def forget(self) -> None:
+        """The machine was started anew: what became of the parts of the epochs before nobody can tell."""
+        self.parts.clear()
+        self.first_epoch = max(self._offsets, default=0) + 1
 
     def offset(self, epoch: int) -> float:
         """What the machine has counted when the station of an epoch has counted nothing."""
@@ -115,7 +121,8 @@ def audit(box: Box, witness: Witness, lane: int = 1) -> Counter[str]:
 def _contradictions(records: list[Account], witness: Witness) -> list[str]:
     """Where ledger and machine disagree."""
     problems = []
-    by_count = sorted(records, key=lambda each: each.count + witness.offset(each.epoch))
+    seen = [each for each in records if each.epoch >= witness.first_epoch]
+    by_count = sorted(seen, key=lambda each: each.count + witness.offset(each.epoch))
     counts = [each.count + witness.offset(each.epoch) for each in by_count]
     for part in witness.parts.values():
         if part["count"] is None:

@@ -175,16 +175,25 @@ class Box:
         self._run = None
         return code, took_s
 
+    def freeze_supervisor(self) -> None:
+        """From now on nobody starts again what dies."""
+        assert self._run is not None
+        self._run.send_signal(signal.SIGSTOP)
+
+    def crash(self) -> None:
+        """Everything dies at once, as when the power goes; the bus stays as it is."""
+        assert self._run is not None
+        self._kill_all()
+        self._run.wait(PATIENCE_S)
+        self._run = None
+
     def close(self) -> None:
         """Ends whatever still runs and takes the bus away. Idempotent."""
         if self._run is not None:
             with suppress(AssertionError, subprocess.TimeoutExpired):
                 self._run.send_signal(signal.SIGTERM)
                 self._run.wait(5)
-        for pid in self._pids_left():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            gone_ns(pid)
+        self._kill_all()
         for process in (*self.rows.values(), *([self._run] if self._run else [])):
             process.wait(PATIENCE_S)
         self._run = None
@@ -301,6 +310,12 @@ class Box:
         assert self._run is not None
         assert self._run.poll() is None, f"takt run ended with {self._run.returncode}: {self.words}"
         return b"\n" in (self.folder / "told.json").read_bytes()
+
+    def _kill_all(self) -> None:
+        for pid in self._pids_left():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            gone_ns(pid)
 
     def _pids_left(self) -> list[int]:
         """Every process that works on this bus, its parents first."""

@@ -43,16 +43,15 @@ class Tiles:
     """Parts without end: every tenth is bad, and its picture is white."""
 
     def __init__(self) -> None:
-        shape = (SMALL_PX, SMALL_PX)
-        self._pieces = {
-            is_bad: Piece(
-                f"tile-{is_bad}.png", is_bad, lambda image=np.full(shape, 255 * is_bad, np.uint8): image, True
-            )
-            for is_bad in (False, True)
-        }
+        self._pieces = {is_bad: self._piece(is_bad) for is_bad in (False, True)}
 
     def __getitem__(self, index):
         return self._pieces[index % EVERY_BAD == 0]
+
+    @staticmethod
+    def _piece(is_bad):
+        image = np.full((SMALL_PX, SMALL_PX), 255 * is_bad, np.uint8)
+        return Piece(f"tile-{is_bad}.png", is_bad, lambda: image, is_frame=True)
 
 
 class Glance:

@@ -51,10 +51,11 @@ def test_no_object_stays_behind_however_many_frames_are_judged(no_collector, is_
 
 def test_no_buffer_over_four_kilobytes_is_made_for_a_frame():
     shift = Shift()
-    shift.run(20)
     serve, peaks = shift.station.serve, []
 
     def measured(name):
+        if not tracemalloc.is_tracing():
+            return serve(name)
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
         is_any = serve(name)
@@ -62,14 +63,17 @@ def test_no_buffer_over_four_kilobytes_is_made_for_a_frame():
             peaks.append(tracemalloc.get_traced_memory()[1] - before)
         return is_any
 
+    def watch(triggers):
+        if triggers >= FRAMES and not tracemalloc.is_tracing():
+            tracemalloc.start()
+
     shift.station.serve = measured
-    tracemalloc.start()
     try:
-        shift.run(20 + FRAMES)
+        shift.run(2 * FRAMES, watch)
     finally:
         tracemalloc.stop()
         shift.close()
 
-    assert len(peaks) >= FRAMES / 2
-    # All that a frame makes together, which no buffer of it can exceed; the first frames fill caches.
-    assert sorted(peaks)[len(peaks) // 2] <= 2 * MOST_BYTES, peaks
+    # All that a frame makes together, which no buffer of it exceeds; now and then a list that is kept grows.
+    assert len(peaks) > FRAMES / 2
+    assert sorted(peaks)[9 * len(peaks) // 10] <= MOST_BYTES, sorted(peaks)

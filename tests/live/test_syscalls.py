@@ -1,4 +1,4 @@
-"""What the station's two threads ask of the kernel while parts run: to wait, to wake, and nothing of disk or network."""
+"""What the station's two threads ask of the kernel while parts run: to wait and to wake, and nothing of disk or net."""
 
 import contextlib
 import re
@@ -72,7 +72,7 @@ def said(make_box, tmp_path):
 
 
 def calls_of(lines, thread):
-    """Every call of a thread with what is told of its arguments; the second halves of interrupted lines are left out."""
+    """Every call of a thread with what is told of its arguments, but not the second halves of interrupted lines."""
     for line in lines:
         found = _CALL.match(line)
         if found and int(found["thread"]) == thread and "resumed>" not in found["rest"]:

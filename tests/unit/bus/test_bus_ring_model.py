@@ -89,4 +89,4 @@ class Ring(RuleBasedStateMachine):
 
 
 TestRing = Ring.TestCase
-TestRing.settings = settings(stateful_step_count=60)
+TestRing.settings = settings(stateful_step_count=40)
