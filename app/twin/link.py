@@ -16,7 +16,7 @@ from app.bus.bell import Bell
 from app.bus.place import Place
 from app.clock import NS_PER_S, Clock, SystemClock
 from app.errors import BusError, LineError
-from app.twin.board import ACCEPTED, BOX, CLAIM, CLAIMANT, MACHINE, RELEASED, Inbox, Outbox, PinBoard, board_path
+from app.twin.board import ACCEPTED, BOX, CLAIM, CLAIMANT, MACHINE, RELEASED, Inbox, Outbox, PinBoard
 from app.twin.pins import TwinFactory, Wire
 
 ANSWERS_WITHIN_S = 5.0

