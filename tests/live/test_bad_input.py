@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 
+from app.bus.commands import Request
 from app.bus.place import Place
 from app.errors import LineError
 from app.twin.link import LinkFactory
@@ -152,11 +153,14 @@ def small(make_box):
 
 
 def fill(box):
-    """Has the station record more and more until it stops the line for it."""
-    for number in range(MOST_REQUESTS):
-        box.ask("serial", part_id=1, serial=f"{number:064d}")
-        if number % 100 == 0 and any(latch.cause == "LEDGER_FULL" for latch in box.status().latches):
-            return
+    """Has the station record more and more until it stops the line for it; nobody waits for its answers."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as requests:
+        requests.connect(str(box.place.commands(1)))
+        for number in range(MOST_REQUESTS):
+            request = Request(command="serial", part_id=1, serial=f"{number:064d}")
+            requests.send(request.model_dump_json().encode())
+            if number % 100 == 0 and any(latch.cause == "LEDGER_FULL" for latch in box.status().latches):
+                return
     pytest.fail(f"the line never stopped: {box.status()}")
 
 

@@ -9,7 +9,7 @@ from app.types import EventKind
 from tests.live.audit import audit
 from tests.live.storm import Storm
 
-KILLS, STOPS = 3, 1
+KILLS, STOPS = 2, 1
 LONG = 100
 PROMISE_S = 2.0
 PATIENCE_S = 5.0

@@ -143,7 +143,7 @@ def test_belt_waits_for_the_permit_and_stops_without_it(tmp_path):
     permit = DigitalOutputDevice(27, pin_factory=factory)
     bench.turn_until(lambda: twin._clock.now_ns() > time.monotonic_ns() - 10**8)
     before_mm = twin.machine.belt_mm
-    for _ in range(2):
+    for _ in range(3):
         permit.toggle()
     bench.turn_until(lambda: twin.machine.relay.is_on)
     bench.turn_until(lambda: not twin.machine.relay.is_on)
