@@ -12,7 +12,6 @@ import select
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
 
 from app.capture.camera import Camera
 from app.clock import NS_PER_MS, NS_PER_S, Clock
@@ -56,14 +55,6 @@ class Alarm:
         """Lets the descriptors go."""
         os.close(self._read)
         os.close(self.write_fd)
-
-
-class Waitable(Protocol):
-    """A camera that can be waited for."""
-
-    def fileno(self) -> int:
-        """Becomes readable when a frame may have come."""
-        ...
 
 
 class LineLoop:
@@ -129,7 +120,7 @@ class VerdictLoop:
         self._thread: threading.Thread | None = None
         self.failure: BaseException | None = None
 
-    def start(self, enter: Callable[[], None]) -> None:
+    def start(self, enter: Callable[[], object]) -> None:
         """Starts the thread.
 
         Args:
@@ -149,7 +140,7 @@ class VerdictLoop:
         if self._thread is not None:
             self._thread.join(timeout_s)
 
-    def _work(self, enter: Callable[[], None]) -> None:
+    def _work(self, enter: Callable[[], object]) -> None:
         try:
             enter()
             while not self._is_stopped:

@@ -16,9 +16,9 @@ from app.bench.order import Order
 from app.bench.stand import Stand, supervisor_of
 from app.errors import LineError
 from app.processes import Kind
+from app.record import PICTURES
 from app.supervisor import Supervisor
 
-PICTURES = "pictures"
 _ALWAYS = (Kind.TWIN, Kind.CAPTURE, Kind.STATION)
 
 

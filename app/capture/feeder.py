@@ -60,8 +60,9 @@ class Feeder:
         self._frames = 0
         self._last_frame_ns = 0
         self._reported_ns = 0
-        self._waits = hasattr(camera, "fileno")
-        self._fds = [triggers.fileno(), *([camera.fileno()] if hasattr(camera, "fileno") else [])]
+        fileno = getattr(camera, "fileno", None)
+        self._waits = fileno is not None
+        self._fds = [triggers.fileno(), *([fileno()] if fileno else [])]
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
         """Works until it is stopped.

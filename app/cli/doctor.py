@@ -97,9 +97,9 @@ def _places() -> Iterator[Finding]:
     from app.bus.place import default_place
     from app.cli import process_checks as checks
     from app.config import load_line
-    from app.entries.post import LEDGER
     from app.processes import table
     from app.realtime import effective_capabilities, throttle
+    from app.record import LEDGER
     from app.record.database import FILE
     from app.setup import twin_line
 

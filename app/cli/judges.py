@@ -12,10 +12,10 @@ from app.detect.detector import Detector
 from app.detect.inspection import Inspector
 from app.detect.package import Package
 from app.detect.zoo import find_package, zoo_folder
-from app.entries.post import DOCUMENTS
 from app.errors import MissingDriverError, PackageError, RecordError
 from app.main import live_goldens, open_proven
 from app.recipe import Recipe
+from app.record import DOCUMENTS
 from app.record.documents import find
 from app.record.told import Story
 from app.replay import Judge, Tolerance

@@ -17,6 +17,7 @@ from app.cli.console import complain, out, print_json, printable, progress
 from app.cli.files import check_outputs
 from app.cli.options import Json, StateDir, state_folder
 from app.errors import RecordError
+from app.record import LEDGER
 
 if TYPE_CHECKING:
     from app.record.readers import Records
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 group = typer.Typer(help="The ledger: verify it, tell a part's story, export it.")
 
-LEDGER = "ledger"
-"""The ledger's folder within the state folder."""
 
 _PART = re.compile(r"^(?:(?:(?P<lane>\d{1,9})/)?(?P<epoch>\d{1,18})/)?(?P<part>\d{1,18})$")
 

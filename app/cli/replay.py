@@ -15,6 +15,7 @@ from rich.table import Table
 from app.cli.console import complain, out, print_json, printable, progress
 from app.cli.options import Json, StateDir, state_folder
 from app.errors import DataError, RecordError
+from app.record import PICTURES
 
 if TYPE_CHECKING:
     from app.record.readers import Records
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 MOST_PARTS = 500
 _MOST_FOUND = 3
-PICTURES = "pictures"
 
 What = Annotated[
     str, typer.Argument(metavar="PART|LOT", help="A part, its serial number, or a lot, as takt ledger show takes them.")

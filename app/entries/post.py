@@ -13,8 +13,6 @@ from app.bus.place import Place
 from app.processes import Process
 from app.realtime import schedule
 
-LEDGER = "ledger"
-DOCUMENTS = "documents"
 _NAP_S = 0.05
 
 

@@ -19,13 +19,14 @@ from app.detect.detector import Detector
 from app.detect.golden import Goldens
 from app.detect.inspection import Inspector
 from app.detect.package import Package
-from app.entries.post import DOCUMENTS, LEDGER, Post, StopFlag, closing
+from app.entries.post import Post, StopFlag, closing
 from app.errors import ConfigError, DataError, DetectorError
 from app.handover import Handover
 from app.latency import mapped_ledger
 from app.loops import Alarm, LineLoop, VerdictLoop
 from app.main import build_station, live_goldens, open_model, pins_for
 from app.realtime import enter, schedule
+from app.record import DOCUMENTS, LEDGER
 from app.record.documents import keep
 from app.setup import Setup
 from app.station import STAGES
@@ -107,7 +108,7 @@ class _LiveLane:
         policy = granted.scheduling.text.removeprefix("SCHED_")
         both = f"/{verdict.priority}" if granted.scheduling.is_given else ""
         self._scheduling = f"{policy}{both}, {granted.memory.text}"
-        verdicts.start(lambda: _discard(schedule(verdict.policy, verdict.priority)))
+        verdicts.start(lambda: schedule(verdict.policy, verdict.priority))
         loop = LineLoop(station, Desk(station, self._server), self._alarm, self._clock, self._publish)
         try:
             loop.run(lambda: stop.is_set() or verdicts.has_ended)
@@ -151,10 +152,6 @@ def _text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", "check its owner") from error
-
-
-def _discard(_: object) -> None:
-    """What was granted is told by the thread `line`, which asked for more."""
 
 
 def _warm(judge: Judge, goldens: Goldens | None) -> None:

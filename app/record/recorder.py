@@ -22,6 +22,7 @@ from app.bus.ring import RingReader
 from app.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from app.config import StorageSettings
 from app.errors import BusError, RecordError
+from app.record import LEDGER, PICTURES
 from app.record.darkroom import Darkroom, clear_previews
 from app.record.health import BLOCK, BLOCK_BYTES, RecorderStatus, encode_health
 from app.record.keeping import Keeping
@@ -94,7 +95,7 @@ class Recorder:
         self._block = BlockWriter(place.root / BLOCK, BLOCK_BYTES)
         previews = place.previews()
         clear_previews(previews)
-        self._darkroom = Darkroom(state / "pictures", previews)
+        self._darkroom = Darkroom(state / PICTURES, previews)
         cameras = {lane: tuple(names) for lane, names in lanes.items()}
         self._selection = Selection(place, cameras, storage.pass_every, self._may_keep, self._darkroom.submit)
         self._ledger: Ledger | None = None
@@ -245,10 +246,10 @@ class Recorder:
 
     def _open(self) -> Ledger:
         """Opens ledger and register; what is opened here is closed again where the rest fails."""
-        ledger = Ledger.open(self._state / "ledger", self._storage.segment_h)
+        ledger = Ledger.open(self._state / LEDGER, self._storage.segment_h)
         try:
             self._rows = ledger.rows()
-            self._keeping = Keeping(ledger, self._state / "pictures", self._storage, self._free)
+            self._keeping = Keeping(ledger, self._state / PICTURES, self._storage, self._free)
         except BaseException:
             ledger.close()
             raise

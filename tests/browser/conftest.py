@@ -104,6 +104,25 @@ class Stand:
     def tell(self, **said):
         self.station.tell(**said)
 
+    def rest(self, sight):
+        """Lets no more parts come, and waits until the page shows the last one.
+
+        Returns:
+            Its number.
+        """
+        heard = len(self.station.lines)
+        self.tell(pause=True)
+        end = time.monotonic() + WAIT_S
+        while True:
+            said = [json.loads(line) for line in self.station.lines[heard:]]
+            rests_at = next((each["rests_at"] for each in said if "rests_at" in each), None)
+            if rests_at is not None:
+                break
+            assert time.monotonic() < end, "the station does not rest"
+            time.sleep(0.01)
+        sight.wait(f"{PART} === {rests_at}")
+        return rests_at
+
     def end(self):
         for each in (*self.stations.values(), self.web):
             each.end()

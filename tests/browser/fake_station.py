@@ -215,6 +215,8 @@ class Station:
             self.recorder_said = replace(self.recorder_said, policy="", error="")
         if "pause" in said:
             self.is_running = not said["pause"]
+            sys.stdout.write(json.dumps({"rests_at": self.part}) + "\n")
+            sys.stdout.flush()
         if "judge" in said:
             self.judge(**said["judge"])
         fields = dict(said.get("status", {}))

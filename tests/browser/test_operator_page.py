@@ -54,11 +54,10 @@ def measured(sight):
 
 def show(stand, sight, picture=4, **said):
     """Lets the line rest at one part, so that a picture of the page holds still."""
-    stand.tell(pause=True)
-    before = sight.part()
+    before = stand.rest(sight)
     stand.tell(**said)
     stand.tell(judge={"picture": picture})
-    sight.wait(f"{PART} > {before}")
+    sight.wait(f"{PART} === {before + 1}")
     sight.wait("document.querySelector('#frame').dataset.part === document.querySelector('#judged').dataset.part")
     sight.wait("document.querySelector('#frame img')")
 
@@ -91,9 +90,10 @@ def test_parts_arrive_live_on_one_screen(stand, look, photograph, size):
 def test_box_lies_where_the_defect_is(stand, look, size):
     sight = look(size)
     sight.go(stand.url)
-    stand.tell(pause=True)
+    before = stand.rest(sight)
     box = [160, 480, 64, 32]
     stand.tell(judge={"picture": 1, "found": [["short", 0.91, box]]})
+    sight.wait(f"{PART} === {before + 1} && document.querySelector('#frame').dataset.part.endsWith('-{before + 1}')")
     sight.wait("document.querySelector('#frame .box.DEFECT')")
 
     page = sight.page
@@ -116,7 +116,7 @@ def test_box_lies_where_the_defect_is(stand, look, size):
 def test_part_without_a_picture_says_why(stand, look):
     sight = look()
     sight.go(stand.url)
-    stand.tell(pause=True)
+    stand.rest(sight)
     stand.tell(judge={"reason": "NO_FRAME", "text": "no frame within 40 ms"})
     sight.wait("document.querySelector('#findings').textContent.includes('No picture in time')")
 
@@ -180,19 +180,18 @@ def test_part_that_somebody_touches_is_held_and_let_go(stand, look):
     sight = look()
     sight.go(stand.url)
     sight.wait("document.querySelectorAll('#strip .tile').length >= 4")
-    stand.tell(pause=True)
+    last = stand.rest(sight)
     tile = sight.page.locator("#strip .tile").nth(2)
     number = tile.inner_text().strip()
     tile.tap()
     sight.wait("!document.querySelector('#held').hidden")
     stand.tell(judge={"picture": 1})
-    sight.wait(f"document.querySelector('#strip .mark').textContent.trim() !== '{number}'")
+    sight.wait(f"document.querySelector('#strip .mark').textContent.trim() === '{last + 1}'")
 
     assert sight.text("#part-number") == f"Part {number}"
     assert sight.page.locator("[aria-pressed=true]").inner_text().strip() == number
-    newest = sight.text("#strip li:first-child .mark").strip()
     sight.page.locator("#back").tap()
-    sight.wait(f"document.querySelector('#part-number').textContent === 'Part {newest}'")
+    sight.wait(f"document.querySelector('#part-number').textContent === 'Part {last + 1}'")
     assert sight.page.locator("#held").is_hidden()
 
 
@@ -435,7 +434,7 @@ def test_everything_can_be_reached_by_keyboard_and_is_seen_there(stand, look):
     sight = look("1440x900")
     sight.go(stand.url)
     sight.wait("document.querySelectorAll('#strip .tile').length >= 2")
-    stand.tell(pause=True)
+    stand.rest(sight)
     reached = []
     for _ in range(6):
         sight.page.keyboard.press("Tab")
@@ -465,11 +464,12 @@ def test_small_screens_scroll_downwards_only(stand, look, photograph, size):
 def test_hostile_words_are_only_shown(stand, look):
     sight = look()
     sight.go(stand.url)
-    stand.tell(pause=True)
+    before = stand.rest(sight)
     evil = "<img src=x onerror=alert(1)>"
     stand.tell(status={"lot": evil, "why": evil, "state": "DEGRADED", "recipe": evil}, cameras=[["top", evil, 1, 1, 0]])
     stand.tell(latches=[["OPERATOR", evil], [evil, evil]])
     stand.tell(judge={"picture": 1, "found": [[evil, 0.91, [10, 20, 60, 60]]]})
+    sight.wait(f"{PART} === {before + 1}")
     sight.wait("document.querySelector('#frame .box.DEFECT')")
 
     page = sight.page
