@@ -48,6 +48,8 @@ class CameraStatus:
         frames: Frames that came from it since the station's start.
         last_frame_ns: When the last one came; 0 before the first.
         dropped: Frames for which no slot was free.
+        refused: Frames that were torn, repeated, late, dark or of another format.
+        reopened: How often it was closed and opened again.
     """
 
     name: str
@@ -55,6 +57,8 @@ class CameraStatus:
     frames: int = 0
     last_frame_ns: int = 0
     dropped: int = 0
+    refused: int = 0
+    reopened: int = 0
 
 
 @dataclass(frozen=True, slots=True)

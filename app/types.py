@@ -40,6 +40,8 @@ class Frame:
         counter: The camera's trigger counter, where it has one; it tells which trigger this frame answers.
         first_count: Belt position at the first line (area cameras: at the exposure), where it is known.
         last_count: Belt position at the last line; equals `first_count` for an area camera.
+        lead_um: The frame itself triggers a part, whose leading edge lies so many micrometres of belt beyond the
+            camera's position; negative before it. `None` for a frame that answers a trigger.
         in_memory_ns: When the last byte was in memory, by the host's clock.
         name: File name of a picture that came from disk, else empty.
         slot: Where it lies among the frame slots of its camera; -1 for a frame that lies in none.
@@ -55,6 +57,7 @@ class Frame:
     counter: int | None = None
     first_count: int | None = None
     last_count: int | None = None
+    lead_um: int | None = None
     in_memory_ns: int = 0
     name: str = ""
     slot: int = -1

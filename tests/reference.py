@@ -82,6 +82,8 @@ def kind_of(annotation: Any, metadata: list[Any]) -> str:
         return f"an [{inner.__name__.lower()}](#{inner.__name__.lower()}s)"
     if inner:
         return "tables, see below" if is_list(annotation) or is_named(annotation) else "a table, see below"
+    if is_named(annotation):
+        return f"a table of names, each with {kind_of(get_args(annotation)[1], metadata)}"
     bounds = ", ".join(bound for each in metadata for bound in bounds_of(each))
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{json.dumps(each)}`" for each in get_args(annotation))

@@ -30,9 +30,9 @@ _PAGE = 4096
 _HOLDS = HEADER_BYTES // 2
 _STRIDE = 8
 
-# Uses of the slot, number of the frame, host, uncertainty, in memory; device, counter, first and last count, and which
-# of these four are absent; lengths of the two names.
-_STAMP = struct.Struct("=QQqqqqqqqBHH")
+# Uses of the slot, number of the frame, host, uncertainty, in memory; device, counter, first and last count and lead,
+# and which of these five are absent; lengths of the two names.
+_STAMP = struct.Struct("=QQqqqqqqqqBHH")
 _STAMP_BYTES = 1024
 _MOST_TEXT = _STAMP_BYTES - _STAMP.size
 
@@ -48,7 +48,7 @@ def _size_of(geometry: tuple[int, ...]) -> int:
     return HEADER_BYTES + stamps + count * _space_of(geometry)
 
 
-LAYOUT = Kind("slots", 1, _size_of)
+LAYOUT = Kind("slots", 2, _size_of)
 
 
 class SlotTable:
@@ -132,7 +132,7 @@ class SlotTable:
         """
         camera = frame.camera.encode("utf-8", "surrogateescape")
         texts = camera + frame.name.encode("utf-8", "surrogateescape")
-        optional = (frame.device_ns, frame.counter, frame.first_count, frame.last_count)
+        optional = (frame.device_ns, frame.counter, frame.first_count, frame.last_count, frame.lead_um)
         absent = sum(1 << bit for bit, value in enumerate(optional) if value is None)
         times = (frame.host_ns, frame.uncertainty_ns, frame.in_memory_ns, *(value or 0 for value in optional))
         at = self._at(slot)
@@ -160,7 +160,7 @@ class SlotTable:
         uses, _, host_ns, uncertainty_ns, in_memory_ns, *optional, absent, camera_bytes, name_bytes = (
             _STAMP.unpack_from(memory, at)
         )
-        device_ns, counter, first_count, last_count = (
+        device_ns, counter, first_count, last_count, lead_um = (
             None if absent >> bit & 1 else value for bit, value in enumerate(optional)
         )
         at += _STAMP.size
@@ -175,6 +175,7 @@ class SlotTable:
             counter=counter,
             first_count=first_count,
             last_count=last_count,
+            lead_um=lead_um,
             in_memory_ns=in_memory_ns,
             name=texts[camera_bytes:].decode("utf-8", "surrogateescape"),
             slot=slot,

@@ -1,10 +1,11 @@
-"""The seam `Camera`."""
+"""The seam `Camera`, and what some cameras offer beside it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from app.types import Frame
+from app.types import Frame, Scalar
 
 
 class Camera(Protocol):
@@ -47,4 +48,82 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Lets the camera go. Idempotent; afterwards `open` works again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A camera that could be used, or why it could not.
+
+    Attributes:
+        driver: Which driver opens it.
+        source: What to write into `camera.source`.
+        model: Maker and model, as the camera says.
+        serial: Its serial number, where it has one.
+        firmware: Version of its firmware, where it says.
+        trouble: Why it cannot be used now, such as "in use by 192.168.1.7"; empty where it can.
+    """
+
+    driver: str
+    source: str
+    model: str = ""
+    serial: str = ""
+    firmware: str = ""
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One setting of a camera, as it stands.
+
+    Attributes:
+        name: The camera's own name of it: a GenICam feature, a V4L2 control.
+        value: Its value now; `None` where it cannot be read.
+        low: Least value of a number.
+        high: Greatest value of a number.
+        step: Between two values of a number.
+        choices: What a choice may be.
+        unit: Such as `us` or `dB`; empty where the camera names none.
+        is_writable: It can be set now.
+    """
+
+    name: str
+    value: Scalar = None
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    is_writable: bool = True
+
+
+class Adjustable(Protocol):
+    """What a camera with settings of its own offers beside `Camera`; all of it needs the camera open."""
+
+    def about(self) -> Found:
+        """Which camera this is."""
+        ...
+
+    def knobs(self) -> tuple[Knob, ...]:
+        """Its settings, by name."""
+        ...
+
+    def adjust(self, name: str, value: Scalar) -> Scalar:
+        """Sets one.
+
+        Returns:
+            What the camera took: it may round.
+
+        Raises:
+            CameraError: It has no such setting (the message names the nearest that it has), or refuses the value (the
+                message names its bounds or choices).
+        """
+        ...
+
+
+class Streaming(Protocol):
+    """What a camera that can run freely offers beside `Camera`."""
+
+    def stream(self) -> None:
+        """From now on every frame is handed out by `grab`, oldest first and at most a few behind; until `close`."""
         ...

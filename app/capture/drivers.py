@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from app.capture.camera import Camera
+from app.capture.camera import Camera, Found
 from app.clock import Clock
 from app.config import CameraSettings
 from app.errors import ConfigError
@@ -15,6 +15,8 @@ DRIVERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "folder": ("app.capture.folder", "FolderCamera"),
         "opencv": ("app.capture.opencv", "open_opencv"),
+        "csi": ("app.capture.argus", "ArgusCamera"),
+        "gige": ("app.capture.gige", "GigeCamera"),
     }
 )
 """Driver -> module and what makes the camera from settings and a clock."""
@@ -42,3 +44,28 @@ def open_camera(settings: CameraSettings, clock: Clock) -> Camera:
     camera = make(settings, clock)
     camera.open()
     return camera
+
+
+SEARCHES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "gige": ("app.capture.gige", "discover"),
+        "opencv": ("app.capture.v4l2", "discover"),
+        "csi": ("app.capture.argus", "discover"),
+    }
+)
+"""Driver -> module and what looks for its cameras: a function without arguments that returns a tuple of `Found`."""
+
+
+def find_cameras(driver: str) -> tuple[Found, ...]:
+    """Looks for the cameras of one driver.
+
+    Args:
+        driver: One of `SEARCHES`.
+
+    Raises:
+        MissingDriverError: The driver's library is not installed.
+        CameraError: The search itself failed.
+    """
+    module, name = SEARCHES[driver]
+    search: Callable[[], tuple[Found, ...]] = getattr(importlib.import_module(module), name)
+    return search()

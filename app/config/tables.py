@@ -1,0 +1,177 @@
+"""The tables of a `line.toml`, those of cameras apart."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.config.base import Input, Name, Output, PinName, Settings
+
+PULSE_KINDS = ("pusher", "air")
+
+
+class LineSettings(Settings):
+    """Which line this is."""
+
+    name: Name = Field("Line 1", description="what people call the line")
+    lane: int = Field(1, ge=1, le=64, description="number of the lane that this file describes")
+
+
+class BeltSettings(Settings):
+    """How the belt moves."""
+
+    v_min_mm_s: float = Field(300, gt=0, le=10_000, description="slowest speed at which parts are rejected")
+    v_max_mm_s: float = Field(1000, gt=0, le=10_000, description="fastest speed; verdicts must be in time at this")
+    stop_mm: float = Field(150, ge=0, le=5_000, description="how far the belt coasts after a stop")
+    running: Input | None = Field(None, description="active while the belt is driven")
+
+
+class EncoderSettings(Settings):
+    """Where the belt position comes from."""
+
+    driver: Literal["gpio", "virtual"] = Field(
+        "gpio", description="two quadrature inputs, or a constant speed while the belt runs"
+    )
+    counts_per_mm: float = Field(2.0, gt=0, le=1000, description="quadrature counts (4 per cycle)")
+    a: PinName | None = Field(None, description="gpio: line of channel A")
+    b: PinName | None = Field(None, description="gpio: line of channel B")
+    speed_mm_s: float | None = Field(None, gt=0, le=10_000, description="virtual: speed while the belt runs")
+    still_ms: float = Field(300, ge=20, le=10_000, description="no count for so long while the belt runs: fault")
+
+
+class PartSettings(Settings):
+    """The parts on the belt."""
+
+    length_mm: float = Field(60, gt=0, le=5_000, description="length along the belt")
+    min_pitch_mm: float = Field(90, gt=0, le=10_000, description="leading edges closer than this touch")
+
+
+class TriggerSettings(Settings):
+    """What makes a part record."""
+
+    source: Literal["sensor", "software"] = Field("sensor", description="what makes a part: its sensor, or belt travel")
+    sensor: Input | None = Field(None, description="sees the leading edge; position 0 of the belt")
+    every_mm: float | None = Field(None, gt=0, le=10_000, description="software: one trigger per so much belt")
+    blocked_mm: float = Field(400, gt=0, le=20_000, description="sensor covered for so much belt: blocked")
+
+
+class ModelSettings(Settings):
+    """Which detector judges, and how long it may take."""
+
+    package: str = Field(
+        "active",
+        min_length=1,
+        max_length=400,
+        description="name in the zoo, a folder, or `active`: what `takt models activate` chose, else `pcb-nano`",
+    )
+    runtime: Literal["auto", "onnx", "openvino", "blank"] = Field(
+        "auto",
+        description="what runs the model; auto: the first that is installed; blank: nothing, to measure the rest on"
+        " the twin, and only there",
+    )
+    standby: Literal["none", "onnx", "openvino"] = Field(
+        "none", description="judges the frame that the first could not"
+    )
+    threads: int = Field(2, ge=1, le=64, description="of the runtime")
+    verdict_ms: float = Field(5.0, gt=0, le=1_000, description="worst time from frame in memory to verdict")
+
+
+class ChuteSettings(Settings):
+    """The sensor that sees each rejected part, in millimetres of belt after the gate fired."""
+
+    sensor: Input = Field(description="active while a part passes the chute")
+    from_mm: float = Field(0, ge=-500, le=5_000, description="earliest")
+    to_mm: float = Field(150, gt=0, le=5_000, description="latest; later is MISSED_REJECT")
+
+
+class GateSettings(Settings):
+    """One reject device and the destination that it serves."""
+
+    destination: Name = Field("reject", description="the bin, as verdicts and recipes name it")
+    kind: Literal["pusher", "air", "diverter"] = Field(
+        "pusher", description="pusher and air are energised to reject, a diverter to pass"
+    )
+    output: Output = Field(description="what switches it")
+    position_mm: float = Field(450, gt=0, le=50_000, description="where it acts")
+    offset_mm: float = Field(10, ge=-500, le=500, description="from leading edge at the gate to gate on")
+    dwell_mm: float = Field(40, gt=0, le=5_000, description="belt over which it stays on for one part")
+    lag_ms: float = Field(12, ge=0, le=1_000, description="measured, command to effect")
+    margin_ms: float = Field(5, ge=0, le=1_000, description="a verdict must come so long before the gate fires")
+    min_on_ms: float = Field(10, ge=0, le=10_000, description="shortest pulse that moves it; air and pusher")
+    max_on_ms: float = Field(400, gt=0, le=60_000, description="the coil's limit; air and pusher")
+    refresh_ms: float = Field(100, gt=0, le=10_000, description="diverter: longest time unrefreshed")
+    chute: ChuteSettings | None = None
+    bin_full: Input | None = Field(None, description="active while the bin can take no more: stops the line")
+    bin_open: Input | None = Field(None, description="active while the bin is open: stops the line")
+
+    @property
+    def is_pulse(self) -> bool:
+        """The device is energised to reject, and only briefly; a diverter is energised to pass."""
+        return self.kind in PULSE_KINDS
+
+
+class ExitSettings(Settings):
+    """The sensor that sees each part that stays on the belt."""
+
+    sensor: Input = Field(description="active while a part passes")
+    position_mm: float = Field(650, gt=0, le=50_000, description="where it looks")
+    tolerance_mm: float = Field(30, gt=0, le=1_000, description="a good part is seen within this of where it should be")
+
+
+class PermitSettings(Settings):
+    """The external permit relay: retriggered by toggles, it drops by itself within `hold_ms`."""
+
+    output: Output = Field(description="feeds the relay")
+    toggle_ms: float = Field(20, ge=1, le=1_000, description="time between two toggles")
+    hold_ms: float = Field(
+        100, ge=5, le=5_000, description="the relay drops when no edge to the energised level came for so long"
+    )
+
+
+class StopSettings(Settings):
+    """What latches a line stop. 0 switches a rule off."""
+
+    consecutive_rejects: int = Field(5, ge=0, le=1_000, description="so many rejects in a row")
+    reject_rate: float = Field(0.5, ge=0, le=1, description="share of rejects within the window")
+    rate_window_parts: int = Field(40, ge=5, le=10_000, description="window of reject_rate")
+    repeated_alarms: int = Field(3, ge=0, le=1_000, description="so many alarms of rule 8 within the window stop")
+    alarm_window_parts: int = Field(100, ge=1, le=100_000, description="window of repeated_alarms")
+    air_low: Input | None = Field(None, description="active while the air pressure is too low")
+
+
+class ChallengeSettings(Settings):
+    """When known-bad parts prove the reject chain."""
+
+    interval_h: float = Field(0, ge=0, le=168, description="0: never due by time")
+    at_lot_start: bool = Field(False, description="due when a lot is opened")
+    parts: int = Field(3, ge=1, le=50, description="known-bad parts in a test")
+
+
+class StorageSettings(Settings):
+    """What is kept of the parts, and for how long. The ledger itself is never dropped: without room the line stops."""
+
+    pass_every: int = Field(50, ge=0, le=100_000, description="one of so many passed parts keeps its picture; 0: none")
+    pictures_days: float = Field(30, gt=0, le=3_650, description="pictures older than this are deleted")
+    pictures_gb: float = Field(
+        20, gt=0, le=100_000, description="above this the oldest pictures are deleted, those of passes first"
+    )
+    min_free_gb: float = Field(
+        1.0,
+        ge=0,
+        le=10_000,
+        description="with less free disk no pass keeps a picture, with half of it no reject",
+    )
+    segment_h: float = Field(24, gt=0, le=744, description="a segment of the ledger is sealed after so long")
+    archive_days: float = Field(
+        0, ge=0, le=36_500, description="sealed segments older than this are moved to the archive; 0: never"
+    )
+    ring_mb: float = Field(16, ge=1, le=1_024, description="memory for events that the recorder has not taken yet")
+
+
+class UiSettings(Settings):
+    """Where the pages are served."""
+
+    host: str = Field("127.0.0.1", min_length=1, max_length=255, description="address to listen on; 0.0.0.0: every one")
+    port: int = Field(8080, ge=1, le=65_535, description="port to listen on")
+    pixels_per_mm: float = Field(4.0, gt=0.5, le=40, description="of the operator's screen: keys are sized by it")
