@@ -75,13 +75,18 @@ def settings_of(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, t
         yield from ((brackets.format(key) if sub == key else sub, each) for sub, each in settings_of(inner, key))
 
 
+def kind_of_table(inner: type[BaseModel], annotation: Any) -> str:
+    """The same, for settings within settings."""
+    if inner in (Input, Output):
+        return f"an [{inner.__name__.lower()}](#{inner.__name__.lower()}s)"
+    return "tables, see below" if is_list(annotation) or is_named(annotation) else "a table, see below"
+
+
 def kind_of(annotation: Any, metadata: list[Any]) -> str:
     """What may stand at a key, in words."""
     inner = model_of(annotation)
-    if inner in (Input, Output):
-        return f"an [{inner.__name__.lower()}](#{inner.__name__.lower()}s)"
     if inner:
-        return "tables, see below" if is_list(annotation) or is_named(annotation) else "a table, see below"
+        return kind_of_table(inner, annotation)
     if is_named(annotation):
         return f"a table of names, each with {kind_of(get_args(annotation)[1], metadata)}"
     bounds = ", ".join(bound for each in metadata for bound in bounds_of(each))
