@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from app.cli.journey import MS_PER_S, Slack, slack_of
 from app.config import GateSettings, Line
+from app.reject.arriving import QUEUE_MARGIN
 from app.reject.stops import StopCause
-from app.reject.tracking import QUEUE_MARGIN
 
 
 @dataclass(frozen=True, slots=True)

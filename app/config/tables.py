@@ -50,7 +50,9 @@ class PartSettings(Settings):
 class TriggerSettings(Settings):
     """What makes a part record."""
 
-    source: Literal["sensor", "software"] = Field("sensor", description="what makes a part: its sensor, or belt travel")
+    source: Literal["sensor", "software", "vision"] = Field(
+        "sensor", description="what makes a part: its sensor, belt travel, or a camera that sees it come"
+    )
     sensor: Input | None = Field(None, description="sees the leading edge; position 0 of the belt")
     every_mm: float | None = Field(None, gt=0, le=10_000, description="software: one trigger per so much belt")
     blocked_mm: float = Field(400, gt=0, le=20_000, description="sensor covered for so much belt: blocked")

@@ -28,7 +28,9 @@ class Exposing:
         self._judging = judging
         cameras = book.line.cameras
         self._binders = {camera.name: Binder(camera) for camera in cameras}
-        self._offsets = tuple((camera.name, round(book.counts(camera.position_mm))) for camera in cameras)
+        # In the order in which a part comes to them, whatever their order in the file.
+        upstream_first = sorted(cameras, key=lambda camera: camera.position_mm)
+        self._offsets = tuple((camera.name, round(book.counts(camera.position_mm))) for camera in upstream_first)
         # A quarter of a part beyond its place, the picture shows too little of it to judge.
         self._tolerance = book.counts(book.line.part.length_mm / 4)
 
@@ -70,6 +72,25 @@ class Exposing:
         track_or_none.missing.discard(exposure.index)
         self._book.write(EventKind.FRAME, exposure.part_id, camera=frame.camera, exposure=exposure.index)
         return exposure
+
+    def answer(self, track: Track, at_ns: int) -> Outstanding | None:
+        """A part was seen by its first camera: the frame that shows it is the answer to an exposure nobody asked for.
+
+        Args:
+            track: The part, which has just begun.
+            at_ns: When the frame was taken.
+
+        Returns:
+            The part's first exposure; `None` where the part is rejected already.
+        """
+        exposure = track.part.exposures[track.exposed]
+        track.exposed += 1
+        if track.fate is not Fate.PENDING:
+            self._book.write(EventKind.FRAME_STRAY, track.part_id, camera=exposure.camera)
+            return None
+        for kind in (EventKind.EXPOSED, EventKind.FRAME):
+            self._book.write(kind, track.part_id, camera=exposure.camera, exposure=exposure.index)
+        return Outstanding(track.part_id, exposure.index, at_ns, 0)
 
     def restart(self, camera: str) -> None:
         """Rejects the parts that wait for a camera which has forgotten them."""

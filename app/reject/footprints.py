@@ -40,13 +40,17 @@ class Footprints:
         start, known_end = self._marks[-1]
         self._marks[-1] = (start, max(end, known_end))
 
-    def knows(self, count: int) -> bool:
+    def knows(self, count: int, seen_at: float = 0.0) -> bool:
         """Whether an edge at `count` is a part seen before, seen again because the belt has gone back since.
 
         Forwards again the leading edge comes a second time; backwards it is the trailing edge that covers the sensor.
+
+        Args:
+            count: Where the edge passes the place of the part sensor.
+            seen_at: How far from there it is seen, in counts.
         """
         return any(
-            abs(count - edge) <= self._slack and self._belt.has_gone_back_over(edge)
+            abs(count - edge) <= self._slack and self._belt.has_gone_back_over(edge + seen_at)
             for mark in self._marks
             for edge in mark
         )

@@ -6,24 +6,23 @@ its time, and answers with commands and ledger events, which `take_commands` and
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from app.clock import NS_PER_MS
 from app.config import Line
 from app.errors import CommandRefusedError
+from app.reject.arriving import Arriving
 from app.reject.binding import Outstanding
 from app.reject.book import Book
 from app.reject.estate import Estate
 from app.reject.exposing import Exposing
-from app.reject.footprints import Footprints
 from app.reject.gating import Gating
 from app.reject.judging import Judging
 from app.reject.lineio import BeltReading, Edge
 from app.reject.settling import Settling
 from app.reject.signals import Command, Permit
 from app.reject.stops import Latch, StopCause
-from app.reject.track import Fate, Track
+from app.reject.track import Fate
 from app.status import State
 from app.types import (
     Confirmation,
@@ -32,7 +31,6 @@ from app.types import (
     LedgerEvent,
     Opening,
     Outcome,
-    Part,
     Reason,
     Scalar,
     Tally,
@@ -40,9 +38,6 @@ from app.types import (
 )
 
 FIRST = Opening()
-
-QUEUE_MARGIN = 4
-"""Parts beyond those that fit between sensor and last gate at the least pitch."""
 
 LEVEL_CAUSES = {"bin_full": StopCause.BIN_FULL, "bin_open": StopCause.BIN_OPEN, "air_low": StopCause.AIR_LOW}
 
@@ -66,11 +61,8 @@ class Tracker:
         self._exposing = Exposing(self._book, self._gating, self._judging)
         last_gate_mm = self._gating.gates[-1].settings.position_mm
         self._watched_mm = last_gate_mm + line.belt.stop_mm
-        self._capacity = math.ceil(last_gate_mm / line.part.min_pitch_mm) + QUEUE_MARGIN
-        self._footprints = Footprints(self._book.belt, line.part, 4 * self._capacity)
-        self._covered_since: int | None = None
+        self._arriving = Arriving(self._book, self._gating, self._judging, self._exposing)
         self._running_since_ns: int | None = None
-        self._purge_end: float | None = None
 
     # What the rest of the station may know
 
@@ -94,7 +86,7 @@ class Tracker:
         """STOPPED, PURGING or RUNNING."""
         if self._book.stops.is_latched:
             return State.STOPPED
-        return State.RUNNING if self._purge_end is None else State.PURGING
+        return State.RUNNING if self._arriving.purge_end is None else State.PURGING
 
     @property
     def challenge_phase(self) -> str:
@@ -162,10 +154,10 @@ class Tracker:
         if self.lot not in self._opening.tallies:
             book.write(EventKind.LOT_OPENED, lot=self.lot)
         self._estate.open()
+        active = tuple(active)
+        self._arriving.start(reading, is_covered="part" in active)
         for name in active:
-            if name == "part":
-                self._covered_since = reading.count
-            else:
+            if name != "part":
                 self._level(name, is_active=True)
         if self._gating.default.settings.is_pulse:
             book.latch(StopCause.NOT_CLEARED, "nobody has confirmed that the belt up to the gate is cleared")
@@ -235,6 +227,7 @@ class Tracker:
     def observe(self, reading: BeltReading, now_ns: int) -> None:
         """Takes the belt position; call it first at every step."""
         skipped = self._book.belt.observe(reading, now_ns)
+        self._arriving.observe(reading)
         self._book.at(now_ns)
         if skipped:
             self._book.latch(
@@ -247,9 +240,9 @@ class Tracker:
         name, _, place = edge.input.partition(":")
         if name == "part" and self._line.trigger.source == "sensor":
             if edge.is_active:
-                self.trigger(edge.at_ns, edge.count)
+                self._arriving.cover(edge.at_ns, edge.count)
             else:
-                self._uncover(edge.count)
+                self._arriving.uncover(edge.count)
         elif name == "chute" and edge.is_active:
             self._settling.see_chute(place, edge.count)
         elif name == "exit" and edge.is_active:
@@ -258,41 +251,21 @@ class Tracker:
             self._level(edge.input, is_active=edge.is_active, at_ns=edge.at_ns)
 
     def trigger(self, at_ns: int, count: int, serial: str | None = None) -> None:
-        """A part has reached the sensor, or a software trigger says so.
+        """A part is where the part sensor would be, as a software trigger says.
 
         Args:
             at_ns: When its leading edge came.
             count: Belt position at that time.
             serial: Its serial number, if it is known already.
         """
-        book = self._book
-        if self._footprints.knows(count):
-            book.write(EventKind.TRIGGER_REPEAT, text="the belt has reversed: this part is known")
-            return
-        self._covered_since = count
-        book.triggers += 1
-        book.account.trigger()
-        lane = self._line.line.lane
-        part = Part(book.triggers, lane, at_ns, count, self._exposing.plan(count), self.lot, serial)
-        track = Track(part)
-        last = self._footprints.last
-        pitch_mm = (count - last) / book.belt.counts_per_mm if last is not None else math.inf
-        before = book.tracks[-1] if book.tracks else None
-        self._footprints.add(count)
-        is_full = sum(1 for each in book.tracks if not self._gating.is_past(each)) >= self._capacity
-        book.write(EventKind.TRIGGER, part.part_id, trigger_count=count, trigger_ns=at_ns, lot=part.lot, serial=serial)
-        if is_full:
-            book.latch(
-                StopCause.QUEUE_OVERFLOW, f"more than {self._capacity} parts between sensor and gate", part.part_id
-            )
-            book.settle(track, Outcome.LOST, Confirmation.MISSING)
-            return
-        book.tracks.append(track)
-        self._judge_arrival(track, before, pitch_mm)
+        self._arriving.begin(at_ns, count, serial)
 
     def frame(self, frame: Frame) -> Outstanding | None:
-        """Takes a frame and says which exposure of which part it answers; `None`: it is not to be judged."""
-        return self._exposing.bind(frame)
+        """Takes a frame and says which exposure of which part it answers; `None`: it is not to be judged.
+
+        A frame with a `lead_um` creates the part that it shows.
+        """
+        return self._exposing.bind(frame) if frame.lead_um is None else self._arriving.show(frame)
 
     def camera_restarted(self, camera: str) -> None:
         """The camera has forgotten what it was asked for: the parts that wait for it are rejected."""
@@ -361,8 +334,8 @@ class Tracker:
         self._gating.drive()
         self._gating.follow()
         self._settling.overdue()
-        if self._purge_end is not None and self._book.reach >= self._purge_end:
-            self._purge_end = None
+        if self._arriving.purge_end is not None and self._book.reach >= self._arriving.purge_end:
+            self._arriving.purge_end = None
             self._gating.is_purging = False
             self._book.write(EventKind.PURGE_ENDED)
             self._estate.purge()
@@ -384,53 +357,12 @@ class Tracker:
     # How
 
     def _places(self) -> Iterator[float]:
-        if self._purge_end is not None:
-            yield self._purge_end
+        if self._arriving.purge_end is not None:
+            yield self._arriving.purge_end
         for track in self._book.tracks:
             yield from self._exposing.positions(track)
             yield from self._gating.positions(track)
             yield from self._settling.positions(track)
-
-    def _judge_arrival(self, track: Track, before: Track | None, pitch_mm: float) -> None:
-        book, part = self._book, self._line.part
-        count = track.part.trigger_count
-        if book.speed < 0 or count < book.belt.origin - book.counts(self._line.belt.stop_mm):
-            # Nothing that is not known yet can come from downstream.
-            text = "a new part came while the encoder counted backwards: exchange its wires A and B"
-            book.latch(StopCause.BELT_BACKWARDS, text, track.part_id)
-            self._judging.force(track, Reason.PURGED, "the belt position is not known")
-        if pitch_mm == 0:
-            book.latch(StopCause.ENCODER_STILL, "two parts came and the encoder counted nothing", track.part_id)
-        if pitch_mm < part.min_pitch_mm:
-            text = f"{pitch_mm:.1f} mm between leading edges, {part.min_pitch_mm:g} needed"
-            self._judging.force(track, Reason.TOUCHING, text)
-            if before is not None and before.outcome is None:
-                self._judging.force(before, Reason.TOUCHING, text)
-        if (
-            self._purge_end is not None
-            and count + book.counts(self._gating.default.settings.position_mm) <= self._purge_end
-        ):
-            self._judging.force(track, Reason.PURGED, "on belt that was not watched all the way")
-        if book.challenge.is_running:
-            track.is_challenge = True
-            track.is_suppressed = book.challenge.trigger(track.part_id, pitch_mm)
-
-    def _uncover(self, count: int) -> None:
-        book, part = self._book, self._line.part
-        since, self._covered_since = self._covered_since, None
-        book.stops.set_present(StopCause.SENSOR_BLOCKED, "part sensor", is_present=False)
-        track = book.tracks[-1] if book.tracks else None
-        if since is None or track is None or track.part.trigger_count != since:
-            return
-        self._footprints.extend(count)
-        covered_mm = (count - since) / book.belt.counts_per_mm
-        if covered_mm == 0 and not book.stops.is_latched:
-            book.latch(StopCause.ENCODER_STILL, "a part went by and the encoder counted nothing", track.part_id)
-        if covered_mm > part.length_mm + (part.min_pitch_mm - part.length_mm) / 2:
-            track.hidden_mm = covered_mm - part.length_mm
-            self._judging.force(
-                track, Reason.TOUCHING, f"{covered_mm:.0f} mm under the sensor, a part has {part.length_mm:g}"
-            )
 
     def _level(self, name: str, *, is_active: bool, at_ns: int | None = None) -> None:
         if name == "running":
@@ -453,13 +385,7 @@ class Tracker:
         back_mm = (book.belt.high_water - book.belt.count) / book.belt.counts_per_mm
         if back_mm > self._watched_mm:
             book.latch(StopCause.BELT_BACKWARDS, f"the belt has gone back by {back_mm:.0f} mm, or the encoder says so")
-        if self._covered_since is not None:
-            is_blocked = book.reach - self._covered_since >= book.counts(self._line.trigger.blocked_mm)
-            book.stops.set_present(StopCause.SENSOR_BLOCKED, "part sensor", is_blocked)
-            if is_blocked:
-                book.latch(
-                    StopCause.SENSOR_BLOCKED, f"the part sensor is covered for {self._line.trigger.blocked_mm:g} mm"
-                )
+        self._arriving.check_sensor()
 
     def _begin_purge(self, by: str = "") -> None:
         """Rejects everything up to the last gate and the coasting distance beyond; a diverter stays open for it."""
@@ -470,7 +396,7 @@ class Tracker:
                 self._judging.force(track, Reason.PURGED, "on belt that was not watched all the way")
         if gate.settings.is_pulse:
             return
-        self._purge_end = book.reach + book.counts(self._watched_mm)
+        self._arriving.purge_end = book.reach + book.counts(self._watched_mm)
         self._gating.is_purging = True
         asked: dict[str, Scalar] = {"by": by} if by else {}
         book.write(EventKind.PURGE_STARTED, None, mm=self._watched_mm, **asked)
@@ -487,4 +413,4 @@ class Tracker:
                 book.settle(track, Outcome.REJECTED, Confirmation.BY_HAND)
         book.tracks = [track for track in book.tracks if book.reach - track.part.trigger_count > span]
         self._estate.clear()
-        self._covered_since = None
+        self._arriving.forget()
