@@ -107,14 +107,20 @@ class Verdicts:
         self._on_verdict = on_verdict
         self._found: dict[int, list[Detection]] = {}
 
-    def judge(self, frame: Frame) -> None:
-        """Takes one frame from memory to verdict; the frame stays the caller's to release."""
+    def judge(self, frame: Frame) -> bool:
+        """Takes one frame from memory to verdict; the frame stays the caller's to release.
+
+        Returns:
+            Whether it is done with; otherwise the frame has come before its part's trigger, and must be shown again.
+        """
         started_ns = self._stopwatch.now_ns()
         with self._turn:
+            if self._tracker.is_early(frame):
+                return False
             exposure = self._tracker.frame(frame)
         if exposure is None:
             self.stray_frames += 1
-            return
+            return True
         part_id, now_ns = exposure.part_id, self._clock.now_ns()
         result: Result | None = None
         try:
@@ -136,6 +142,7 @@ class Verdicts:
         if is_last:
             self._on_verdict()
         self._note(frame, exposure, verdict, result, (started_ns, decide_ns, total_ns), is_last=is_last)
+        return True
 
     def _note(
         self,

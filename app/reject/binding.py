@@ -38,11 +38,15 @@ class Binder:
     """Binds the frames of one camera to exposures.
 
     Args:
-        camera: The camera's settings: `binding`, `window_ms`, `frame_timeout_ms`.
+        camera: The camera's settings: `binding`, `trigger`, `window_ms`, `frame_timeout_ms`.
+        patience_ms: A camera that the part sensor triggers by a wire may have its frame in memory so long before the
+            sensor's edge is confirmed here, `window_ms` apart.
     """
 
-    def __init__(self, camera: CameraSettings) -> None:
+    def __init__(self, camera: CameraSettings, patience_ms: float = 0.0) -> None:
         self._mode = camera.binding
+        self._is_wired = camera.trigger == "wire"
+        self._patience_ns = round((patience_ms + camera.window_ms) * NS_PER_MS)
         self._window_ns = round(camera.window_ms * NS_PER_MS)
         self._timeout_ns = round(camera.frame_timeout_ms * NS_PER_MS)
         self._waiting: list[Outstanding] = []
@@ -58,6 +62,14 @@ class Binder:
         """Notes that the camera is triggered for a part."""
         self._waiting.append(Outstanding(part_id, index, at_ns, self._triggers))
         self._triggers += 1
+
+    def is_early(self, frame: Frame, now_ns: int) -> bool:
+        """The frame may answer an exposure that is noted in a moment: it must be shown again."""
+        if not self._is_wired or self._mode != "counter" or frame.counter is None:
+            return False
+        is_unknown = self._counter_offset is None and not self._waiting
+        is_ahead = self._counter_offset is not None and frame.counter - self._counter_offset >= self._triggers
+        return (is_unknown or is_ahead) and now_ns - frame.host_ns < self._patience_ns + frame.uncertainty_ns
 
     def bind(self, frame: Frame) -> Bound:
         """Finds the exposure that a frame answers."""

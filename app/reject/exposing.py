@@ -27,7 +27,11 @@ class Exposing:
         self._gating = gating
         self._judging = judging
         cameras = book.line.cameras
-        self._binders = {camera.name: Binder(camera) for camera in cameras}
+        sensor = book.line.trigger.sensor
+        patience_ms = sensor.debounce_ms if sensor else 0.0
+        self._binders = {camera.name: Binder(camera, patience_ms) for camera in cameras}
+        # Exposed by the very edge that is the part's trigger.
+        self._at_edge = {camera.name for camera in cameras if camera.trigger == "wire" and not camera.position_mm}
         # In the order in which a part comes to them, whatever their order in the file.
         upstream_first = sorted(cameras, key=lambda camera: camera.position_mm)
         self._offsets = tuple((camera.name, round(book.counts(camera.position_mm))) for camera in upstream_first)
@@ -56,6 +60,10 @@ class Exposing:
                 track = self._book.find(late.part_id)
                 if track is not None and track.fate is Fate.PENDING:
                     self._judging.force(track, Reason.NO_FRAME, f"camera {camera} gave no frame in time")
+
+    def is_early(self, frame: Frame) -> bool:
+        """The frame may answer an exposure that is noted in a moment: it must be shown again."""
+        return self._binders[frame.camera].is_early(frame, self._book.now_ns)
 
     def bind(self, frame: Frame) -> Outstanding | None:
         """The exposure that a frame answers; `None` for a frame that is not to be judged."""
@@ -124,7 +132,8 @@ class Exposing:
             self._judging.force(track, Reason.NO_FRAME, text)
         else:
             track.missing.add(exposure.index)
-            binder.expose(track.part_id, exposure.index, self._book.now_ns)
+            at_ns = track.part.trigger_ns if exposure.camera in self._at_edge else self._book.now_ns
+            binder.expose(track.part_id, exposure.index, at_ns)
             self._book.commands.append(Expose(track.part_id, exposure))
             self._book.write(EventKind.EXPOSED, track.part_id, camera=exposure.camera, exposure=exposure.index)
 

@@ -260,6 +260,13 @@ class Tracker:
         """
         self._arriving.begin(at_ns, count, serial)
 
+    def is_early(self, frame: Frame) -> bool:
+        """The frame may be of a part whose sensor's edge is not confirmed yet: show it again in a moment.
+
+        So it is where the part sensor triggers the camera by a wire.
+        """
+        return frame.lead_um is None and self._exposing.is_early(frame)
+
     def frame(self, frame: Frame) -> Outstanding | None:
         """Takes a frame and says which exposure of which part it answers; `None`: it is not to be judged.
 
