@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from app.bus.notify import VARIABLES
 from app.clock import NS_PER_MS, NS_PER_S
 from app.processes import Process, Restart
 from app.signs import Watch
@@ -306,6 +307,7 @@ def _spawn(command: list[str], row: Process, cores: tuple[int, ...]) -> subproce
         stderr=subprocess.STDOUT,
         preexec_fn=prepare,  # noqa: PLW1509 - this process has one thread
         start_new_session=True,
+        env={name: value for name, value in os.environ.items() if name not in VARIABLES},
     )
     assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)

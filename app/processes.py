@@ -278,19 +278,20 @@ def _twin(path: Path, line: Line) -> Process:
 
 
 def _capture(path: Path, line: Line, camera: CameraSettings) -> Process:
-    """One camera's driver, which may hang."""
+    """One camera's driver, which may hang; it shows no sign of life while it opens its camera."""
     is_remote = "://" in camera.source
     is_device = camera.driver == "opencv" and not is_remote
+    is_slow = camera.driver in ("gige", "csi", "opencv")
     return Process(
         name=name_of(Kind.CAPTURE, line.line.lane, camera.name),
         kind=Kind.CAPTURE,
         entry=("capture", "--line", str(path), "--camera", camera.name),
         lane=line.line.lane,
         threads=_threads(main=Scheduling(FIFO, 75)),
-        watchdog=Watchdog(Sign.BEAT, max_age_ms=2_000, start_ms=30_000),
-        restart=Restart(),
+        watchdog=Watchdog(Sign.BEAT, max_age_ms=8_000 if is_slow else 2_000, start_ms=30_000),
+        restart=Restart(longest_ms=2_000.0),
         stop=Stop(order=1, limit_ms=600),
-        needs_network=is_remote,
+        needs_network=is_remote or camera.driver == "gige",
         devices=("char-video4linux",) if is_device else (),
     )
 
@@ -309,8 +310,17 @@ def _station(path: Path, line: Line) -> Process:
         stop=Stop(order=0, limit_ms=1_000, is_clean_orphan=True),
         is_pinned=True,
         is_memory_locked=True,
-        devices=() if _is_simulated(line) else ("char-gpiochip",),
+        devices=_station_devices(line),
     )
+
+
+def _station_devices(line: Line) -> tuple[str, ...]:
+    wanted = {
+        "char-gpiochip": not _is_simulated(line),
+        "char-counter": line.encoder.driver == "counter",
+        line.watchdog.device: bool(line.watchdog.device),
+    }
+    return tuple(device for device, is_wanted in wanted.items() if is_wanted)
 
 
 def _recorder(lines: Mapping[Path, Line]) -> Process:

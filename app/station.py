@@ -9,6 +9,7 @@ come. In real time each half has a thread of its own (`app.loops`); in virtual t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
 
 from app.capture.camera import Camera
@@ -16,9 +17,11 @@ from app.capture.trigger import SoftwareTrigger
 from app.clock import NS_PER_MS, Clock
 from app.config import IDLE_MS, Line, inputs_of
 from app.decide import reject
-from app.errors import ActuationError, CameraError, FrameTimeoutError
+from app.errors import ActuationError, CameraError, FrameTimeoutError, LineError
 from app.latency import LatencyLedger
 from app.recipe import Recipe
+from app.reject.handshake import Handshake
+from app.reject.kernel_watchdog import Guard
 from app.reject.lineio import Edge, Encoder, LineIO
 from app.reject.signals import Command, Expose, MoveGate, Permit
 from app.reject.tracking import Tracker
@@ -58,6 +61,10 @@ class Station:
         latency: Where the times of each stage are kept.
         on_verdict: Called in the thread of `serve` when a verdict may have changed what is due next.
         identity: What runs here, for the ledger: model, recipe, settings, version.
+
+    Attributes:
+        latency: The times of each stage.
+        beats: How often the heartbeat has beaten: it stands still while a worker hangs.
     """
 
     def __init__(  # noqa: PLR0913 - everything is injected, and here it all comes together
@@ -87,6 +94,9 @@ class Station:
         self._recorder = recorder
         self._tracker = tracker
         self._identity = identity or {}
+        self._guards: tuple[Guard, ...] = ()
+        self.beats = 0
+        self._handshake = Handshake(line.handshake)
         self._turn = Lock()
         self._verdicts = Verdicts(
             tracker=tracker,
@@ -110,6 +120,9 @@ class Station:
         self._is_permitted = False
         self._unsaved: list[LedgerEvent] = []
         self._camera_faults = dict.fromkeys(cameras, "")
+        self._is_followed = False
+        self._lost: set[str] = set()
+        self._deaf: set[str] = set()
         self._frames = dict.fromkeys(cameras, 0)
         self._last_frame_ns = dict.fromkeys(cameras, 0)
         self._since_ns = clock.now_ns()
@@ -128,7 +141,12 @@ class Station:
             now_ns = self._clock.now_ns()
             active = [name for name in inputs_of(self._line) if self._io.is_active(name)]
             self._tracker.start(self._encoder.read(now_ns), now_ns, active, **self._identity)
+            self._is_followed = True
             self._finish(now_ns)
+
+    def guarded_by(self, guards: Sequence[Guard]) -> None:
+        """From now on these are shown that all workers make progress, and act when that stays out."""
+        self._guards = (*self._guards, *guards)
 
     def ask(self, question: Callable[[Tracker], None]) -> None:
         """Lets a person or another process ask something of the tracker, and does what follows from it.
@@ -201,12 +219,10 @@ class Station:
             speed_mm_s=round(self._tracker.speed_mm_s, 1),
             position_mm=round(self._tracker.position_mm, 1),
             count=self._tracker.count,
+            missed=self._tracker.missed,
             is_permitted=self._is_permitted,
             latches=latches,
-            cameras=tuple(
-                CameraStatus(name, self._camera_faults[name], self._frames[name], self._last_frame_ns[name])
-                for name in self._cameras
-            ),
+            cameras=tuple(self._camera_status(name) for name in self._cameras),
             pictures_dropped=self._verdicts.pictures_dropped,
             challenge_phase=self._tracker.challenge_phase,
             is_challenge_due=self._tracker.is_challenge_due(),
@@ -245,15 +261,19 @@ class Station:
         camera = self._cameras[name]
         while True:
             self._heartbeat.progress("verdict")
+            if not self._is_followed:  # what a camera does before the belt is followed concerns no part
+                return is_any
             try:
                 frame = camera.grab(self._clock.now_ns())
             except FrameTimeoutError:
+                self._hear(name)
                 return is_any
             except CameraError as error:
-                self._lose(name, f"camera {name}: {error}")
+                self._lose(name, str(error))
                 return is_any
             is_any = True
-            self._camera_faults[name] = ""
+            self._deaf.discard(name)
+            self._hear(name)
             self._frames[name] += 1
             self._last_frame_ns[name] = frame.in_memory_ns
             try:
@@ -277,21 +297,60 @@ class Station:
         """Becomes readable when there may be edges: `step_line` is needed then."""
         return self._io.fileno()
 
-    def close(self) -> None:
-        """Makes every output safe and lets go of cameras and pins."""
-        for camera in self._cameras.values():
-            camera.close()
-        self._io.close()
-        self._encoder.close()
+    def close(self, *, is_wanted: bool = False) -> None:
+        """Makes every output safe and lets go of cameras, pins and guards. Idempotent.
+
+        Args:
+            is_wanted: The station was told to end. Otherwise, and where an output does not go safe, the guards stay on
+                watch.
+
+        Raises:
+            ActuationError: An output could not be made safe.
+        """
+        is_safe = False
+        try:
+            self._io.close()
+            self._encoder.close()
+            for camera in self._cameras.values():
+                camera.close()
+            is_safe = is_wanted
+        finally:
+            for guard in self._guards:
+                guard.close(is_safe=is_safe)
 
     # How
 
     def _lose(self, name: str, text: str) -> None:
-        is_new = not self._camera_faults[name]
+        """A camera gives no frames, and has forgotten what it was asked for."""
         self._camera_faults[name] = text
-        if is_new:
+        if name not in self._lost:
+            self._lost.add(name)
+            self._deaf.discard(name)
             with self._turn:
-                self._tracker.camera_restarted(name)
+                self._tracker.camera(name, text, is_lost=True)
+
+    def _hear(self, name: str) -> None:
+        """A camera works: whatever is wrong with its frames, it says itself."""
+        said: CameraStatus | None = getattr(self._cameras[name], "said", None)
+        text = said.text if said else ""
+        before, was_lost = self._camera_faults[name], name in self._lost
+        if name in self._deaf or (text == before and not was_lost):
+            return
+        self._lost.discard(name)
+        self._camera_faults[name] = text
+        if was_lost or not (text and before):
+            with self._turn:
+                self._tracker.camera(name, text, is_lost=False)
+
+    def _camera_status(self, name: str) -> CameraStatus:
+        said: CameraStatus = getattr(self._cameras[name], "said", None) or CameraStatus(name)
+        return replace(
+            said,
+            text=self._camera_faults[name],
+            frames=self._frames[name],
+            last_frame_ns=self._last_frame_ns[name],
+            is_away=name in self._lost,
+        )
 
     def _sense(self, edges: Sequence[Edge]) -> None:
         for edge in edges:
@@ -307,6 +366,7 @@ class Station:
         self._tracker.tick(now_ns)
         for command in self._tracker.take_commands():
             self._obey(command, now_ns)
+        self._say_bad_news(now_ns)
         self._heartbeat.progress("output")
         events = self._tracker.take_events()
         if events or self._unsaved:
@@ -342,15 +402,24 @@ class Station:
             self._tracker.fault(str(error))
 
     def _expose(self, command: Expose, now_ns: int) -> None:
-        try:
-            self._cameras[command.exposure.camera].trigger(now_ns)
-        except CameraError as error:
-            self._camera_faults[command.exposure.camera] = str(error)
+        name = command.exposure.camera
+        text = self._camera_faults[name] if name in self._lost else ""
+        if not text:
+            try:
+                self._cameras[name].trigger(now_ns)
+            except CameraError as error:
+                text = str(error)
+                self._deaf.add(name)
+                if not self._camera_faults[name]:
+                    self._tracker.camera(name, text, is_lost=False)
+                self._camera_faults[name] = text
+        if text:
             destination = self._line.default_gate.destination
-            self._tracker.verdict(reject(command.part_id, Reason.NO_FRAME, str(error), destination, now_ns))
+            self._tracker.verdict(reject(command.part_id, Reason.NO_FRAME, text, destination, now_ns))
 
     def _refresh(self, now_ns: int) -> None:
         """Shows that the loop works: one more permit edge, and the held outputs once more."""
+        self.beats += 1
         if self._is_permitted:
             try:
                 self._io.toggle_permit(now_ns)
@@ -359,3 +428,26 @@ class Station:
         for gate in self._line.gates:
             if not gate.is_pulse:
                 self._move(gate.destination, now_ns)
+        for name, is_on in self._handshake.beat():
+            self._set_line(name, now_ns, is_on=is_on)
+        for guard in self._guards:
+            try:
+                guard.pet(now_ns)
+            except LineError as error:
+                self._tracker.fault(str(error))
+
+    def _say_bad_news(self, now_ns: int) -> None:
+        """Lets go of the handshake lines whose news has turned bad; good news waits for the heartbeat."""
+        if not self._handshake.is_wired:
+            return
+        tracker = self._tracker
+        causes = [latch.cause for latch in tracker.latches]
+        is_blind = any(self._camera_faults.values())
+        for name, is_on in self._handshake.update(tracker.state, causes, is_blind=is_blind):
+            self._set_line(name, now_ns, is_on=is_on)
+
+    def _set_line(self, name: str, now_ns: int, *, is_on: bool) -> None:
+        try:
+            self._io.set_line(name, is_on, now_ns)
+        except ActuationError as error:
+            self._tracker.fault(str(error))

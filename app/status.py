@@ -50,6 +50,7 @@ class CameraStatus:
         dropped: Frames for which no slot was free.
         refused: Frames that were torn, repeated, late, dark or of another format.
         reopened: How often it was closed and opened again.
+        is_away: It gives no frames now, and has forgotten what it was asked for.
     """
 
     name: str
@@ -59,6 +60,7 @@ class CameraStatus:
     dropped: int = 0
     refused: int = 0
     reopened: int = 0
+    is_away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Status:
         speed_mm_s: The belt's speed.
         position_mm: The belt's position since the start.
         count: The encoder's count, which tells a restarted station how far the parts had come.
+        missed: Quadrature states that the encoder has skipped since the station's start.
         is_permitted: The line may run.
         latches: Why the line is stopped, the first-out cause first.
         cameras: The cameras.
@@ -114,6 +117,7 @@ class Status:
     speed_mm_s: float = 0.0
     position_mm: float = 0.0
     count: int = 0
+    missed: int = 0
     is_permitted: bool = False
     latches: tuple[StopReason, ...] = ()
     cameras: tuple[CameraStatus, ...] = ()

@@ -201,6 +201,7 @@ class EventKind(str, Enum):
     EXPOSED = "EXPOSED"
     FRAME = "FRAME"
     FRAME_STRAY = "FRAME_STRAY"
+    CAMERA = "CAMERA"
     JUDGED = "JUDGED"
     VERDICT = "VERDICT"
     VERDICT_LATE = "VERDICT_LATE"

@@ -95,7 +95,10 @@ def _service(row: Process, rows: Sequence[Process], box: Box) -> str:
             "StartLimitIntervalSec=0",
         ],
         "Service": [
-            "Type=exec",
+            "Type=notify",
+            # Until its first sign of life; with that the process shortens it to what its row says.
+            f"WatchdogSec={row.watchdog.start_ms:.0f}ms",
+            "WatchdogSignal=SIGKILL",
             f"User={box.user}",
             f"Group={box.user}",
             "ExecStart=" + " ".join(_quoted(word) for word in [str(box.program), *row.words(box.bus, box.state)]),

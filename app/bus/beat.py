@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from app.bus.notify import Notifier
 from app.bus.place import FILE_MODE, trouble_at
 
 _BYTES = 8
@@ -27,13 +28,15 @@ class Beat:
 
     Args:
         path: The file, from `beat_path`.
+        notifier: Shows the same to systemd.
 
     Raises:
         BusError: It cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, notifier: Notifier | None = None) -> None:
         self._count = 0
+        self._notifier = notifier
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
         except OSError as error:
@@ -45,6 +48,8 @@ class Beat:
         """Counts one up."""
         self._count = (self._count + 1) % (1 << 63)
         os.pwrite(self._file, self._count.to_bytes(_BYTES, "little"), 0)
+        if self._notifier is not None:
+            self._notifier.alive()
 
     def close(self) -> None:
         """Lets the file go; it stays. Idempotent."""

@@ -14,23 +14,29 @@ from app.config.sheet import inputs_of, outputs_of, pins_of
 from app.config.tables import (
     ChallengeSettings,
     ChuteSettings,
+    EncoderSettings,
     ExitSettings,
     GateSettings,
+    HandshakeSettings,
     ModelSettings,
     PartSettings,
     PermitSettings,
     StopSettings,
     StorageSettings,
     UiSettings,
+    WatchdogSettings,
 )
+from app.config.vision import VisionSettings
 
 __all__ = [
     "IDLE_MS",
     "CameraSettings",
     "ChallengeSettings",
     "ChuteSettings",
+    "EncoderSettings",
     "ExitSettings",
     "GateSettings",
+    "HandshakeSettings",
     "Input",
     "Line",
     "ModelSettings",
@@ -43,6 +49,8 @@ __all__ = [
     "StopSettings",
     "StorageSettings",
     "UiSettings",
+    "VisionSettings",
+    "WatchdogSettings",
     "inputs_of",
     "load_line",
     "needed_mm",

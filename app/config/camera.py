@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from app.config.base import Name, Settings
+from app.config.csi import CsiSettings
+from app.config.gige import GigeSettings
 
 
 class CameraSettings(Settings):
@@ -52,3 +54,5 @@ class CameraSettings(Settings):
     dark_level: float = Field(
         2.0, ge=0, le=255, description="a frame whose mean grey is below this is refused; 0: none is"
     )
+    gige: GigeSettings = GigeSettings()
+    csi: CsiSettings = CsiSettings()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from app.config.camera import CameraSettings
 from app.config.sheet import Sheet, pins_of
 from app.config.tables import GateSettings
@@ -17,9 +19,11 @@ def problems_of(line: Sheet) -> tuple[str, ...]:
         *_repeated_pins(line),
         *_wrong_sources(line),
         *_wrong_geometry(line),
+        *_idle_gates(line),
         *_late_verdicts(line),
         *_wrong_pulses(line),
         *_wrong_permit(line),
+        *_wrong_handshake(line),
     )
 
 
@@ -36,6 +40,7 @@ def _repeated_pins(line: Sheet) -> list[str]:
 
 def _wrong_sources(line: Sheet) -> list[str]:
     problems = []
+    problems += _wrong_encoder(line)
     encoder = line.encoder
     if encoder.driver == "gpio" and (encoder.a is None or encoder.b is None):
         problems.append("encoder.driver = gpio needs the pins encoder.a and encoder.b")
@@ -43,6 +48,7 @@ def _wrong_sources(line: Sheet) -> list[str]:
         problems.append("encoder.driver = virtual needs encoder.speed_mm_s and the input belt.running")
     if line.trigger.source == "sensor" and line.trigger.sensor is None:
         problems.append("trigger.source = sensor needs trigger.sensor with its pin")
+    problems += _wrong_vision(line)
     if line.trigger.source == "software" and line.trigger.every_mm is None:
         problems.append("trigger.source = software needs trigger.every_mm")
     if line.trigger.every_mm is not None and line.trigger.every_mm < line.part.min_pitch_mm:
@@ -76,6 +82,50 @@ def _wrong_sources(line: Sheet) -> list[str]:
     return problems
 
 
+def _wrong_encoder(line: Sheet) -> list[str]:
+    problems = []
+    encoder = line.encoder
+    if encoder.driver == "counter" and encoder.counter is None:
+        problems.append("encoder.driver = counter needs encoder.counter, as counter0/count0")
+    if encoder.driver == "counter" and any(camera.driver == "twin" for camera in line.cameras):
+        problems.append("encoder.driver = counter counts a real belt, and the twin has none: use gpio")
+    if encoder.driver == "virtual" and encoder.reverse:
+        problems.append("encoder.reverse means nothing where encoder.driver = virtual: leave it out")
+    wanted, limit = line.belt.v_max_mm_s * encoder.counts_per_mm, encoder.limit_counts_s
+    if limit and wanted > limit:
+        finest = math.floor(1000 * limit / line.belt.v_max_mm_s) / 1000
+        other = ", or count by the kernel (encoder.driver = counter)" if encoder.driver == "gpio" else ""
+        problems.append(
+            f"the encoder gives {wanted:,.0f} counts per second at belt.v_max_mm_s, more than the {limit:,.0f} that its"
+            f" driver {encoder.driver} counts safely (encoder.max_counts_per_s): use a coarser one, up to {finest:g}"
+            f" counts per mm{other}"
+        )
+    return problems
+
+
+def _wrong_vision(line: Sheet) -> list[str]:
+    vision = line.trigger.vision
+    if line.trigger.source != "vision":
+        return []
+    if vision is None:
+        return ["trigger.source = vision needs the table [trigger.vision]"]
+    watching = [camera for camera in line.cameras if camera.name == vision.camera]
+    if not watching:
+        names = ", ".join(camera.name for camera in line.cameras)
+        return [f"trigger.vision.camera {vision.camera!r} is no camera of this line: name one of {names}"]
+    if watching[0].driver == "folder":
+        return [f"trigger.vision.camera {vision.camera!r} shows pictures of a folder, not a belt: use another driver"]
+    problems = []
+    if watching[0].driver in ("gige", "twin") and watching[0].trigger != "free":
+        problems.append(f'camera {vision.camera!r} sees parts come and must run freely: set its trigger = "free"')
+    if any(camera.position_mm < watching[0].position_mm for camera in line.cameras):
+        problems.append(
+            f"camera {vision.camera!r} sees parts come, and another one lies upstream of it, where no part is known"
+            " yet: move that one downstream, or watch with it"
+        )
+    return problems
+
+
 def _wrong_geometry(line: Sheet) -> list[str]:
     problems = []
     if line.belt.v_min_mm_s > line.belt.v_max_mm_s:
@@ -98,6 +148,21 @@ def _wrong_geometry(line: Sheet) -> list[str]:
     ]
     if line.exit and 2 * line.exit.tolerance_mm >= line.part.min_pitch_mm:
         problems.append("exit.tolerance_mm must be below half of part.min_pitch_mm, or two parts share one window")
+    return problems
+
+
+def _idle_gates(line: Sheet) -> list[str]:
+    """Gates that could never take a part: its middle decides (REJECT_TRACKING, rule 6), so each reject would stop."""
+    half_mm = line.part.length_mm / 2
+    problems = []
+    for gate in line.gates:
+        shortest_mm = line.belt.v_min_mm_s * gate.min_on_ms / 1000 if gate.is_pulse else 0.0
+        end_mm = gate.offset_mm + max(gate.dwell_mm, shortest_mm)
+        if not gate.offset_mm <= half_mm < end_mm:
+            problems.append(
+                f"gate {gate.destination!r} acts from {gate.offset_mm:g} to {end_mm:g} mm behind the leading edge and"
+                f" misses the middle of every part, at {half_mm:g}: change offset_mm or dwell_mm"
+            )
     return problems
 
 
@@ -149,10 +214,22 @@ def _wrong_permit(line: Sheet) -> list[str]:
             "permit.hold_ms must be at least three times permit.toggle_ms: only every second toggle energises the"
             " output, and so holds the relay"
         )
-    round_ms = line.permit.toggle_ms if line.permit else IDLE_MS
+    round_ms = _round_ms(line)
     problems += [
         f"gate {g.destination!r}: refresh_ms must be at least {2 * round_ms:g}, twice the time between two refreshes"
         for g in line.gates
         if not g.is_pulse and g.refresh_ms < 2 * round_ms
     ]
     return problems
+
+
+def _wrong_handshake(line: Sheet) -> list[str]:
+    least_ms = 2 * _round_ms(line)
+    if line.handshake.outputs and line.handshake.refresh_ms < least_ms:
+        return [f"handshake.refresh_ms must be at least {least_ms:g}, twice the time between two refreshes"]
+    return []
+
+
+def _round_ms(line: Sheet) -> float:
+    """The time between two refreshes of held outputs."""
+    return line.permit.toggle_ms if line.permit else IDLE_MS

@@ -14,6 +14,7 @@ from app.config.tables import (
     EncoderSettings,
     ExitSettings,
     GateSettings,
+    HandshakeSettings,
     LineSettings,
     ModelSettings,
     PartSettings,
@@ -22,6 +23,7 @@ from app.config.tables import (
     StorageSettings,
     TriggerSettings,
     UiSettings,
+    WatchdogSettings,
 )
 
 
@@ -40,6 +42,8 @@ class Sheet(Settings):
     gates: tuple[GateSettings, ...] = Field(alias="gate", min_length=1, max_length=8)
     exit: ExitSettings | None = None
     permit: PermitSettings | None = None
+    handshake: HandshakeSettings = HandshakeSettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
     stops: StopSettings = StopSettings()
     challenge: ChallengeSettings = ChallengeSettings()
     storage: StorageSettings = StorageSettings()
@@ -58,6 +62,7 @@ def inputs_of(line: Sheet) -> dict[str, Input]:
         "running": line.belt.running,
         "exit": line.exit.sensor if line.exit else None,
         "air_low": line.stops.air_low,
+        "stopped": line.handshake.stopped,
     }
     for gate in line.gates:
         found[f"chute:{gate.destination}"] = gate.chute.sensor if gate.chute else None
@@ -67,11 +72,11 @@ def inputs_of(line: Sheet) -> dict[str, Input]:
 
 
 def outputs_of(line: Sheet) -> dict[str, Output]:
-    """Every output of the line by name: `gate:reject`, `permit`."""
+    """Every output of the line by name: `gate:reject`, `permit`, `ready` ..."""
     outputs = {f"gate:{gate.destination}": gate.output for gate in line.gates}
     if line.permit:
         outputs["permit"] = line.permit.output
-    return outputs
+    return outputs | line.handshake.outputs
 
 
 def pins_of(line: Sheet) -> list[tuple[str, PinName]]:

@@ -7,8 +7,12 @@ from typing import Literal
 from pydantic import Field
 
 from app.config.base import Input, Name, Output, PinName, Settings
+from app.config.vision import VisionSettings
 
 PULSE_KINDS = ("pusher", "air")
+
+COUNTS_PER_S = {"gpio": 5_000.0, "counter": 0.0, "virtual": 0.0}
+"""What each kind of encoder counts safely, in counts per second; 0: no limit. `docs/encoders.md` tells why."""
 
 
 class LineSettings(Settings):
@@ -30,14 +34,33 @@ class BeltSettings(Settings):
 class EncoderSettings(Settings):
     """Where the belt position comes from."""
 
-    driver: Literal["gpio", "virtual"] = Field(
-        "gpio", description="two quadrature inputs, or a constant speed while the belt runs"
+    driver: Literal["gpio", "counter", "virtual"] = Field(
+        "gpio",
+        description="two quadrature inputs, a counter of the kernel, or a constant speed while the belt runs",
     )
     counts_per_mm: float = Field(2.0, gt=0, le=1000, description="quadrature counts (4 per cycle)")
     a: PinName | None = Field(None, description="gpio: line of channel A")
     b: PinName | None = Field(None, description="gpio: line of channel B")
+    counter: str | None = Field(
+        None,
+        min_length=1,
+        max_length=80,
+        description="counter: the device, by its number or its driver's name, and the count: `counter0/count0`",
+    )
+    reverse: bool = Field(False, description="count the other way, as if channels A and B were exchanged")
+    max_counts_per_s: float | None = Field(
+        None,
+        ge=0,
+        le=100_000_000,
+        description="more than this is not counted safely; without it the driver's own limit, 0: no limit",
+    )
     speed_mm_s: float | None = Field(None, gt=0, le=10_000, description="virtual: speed while the belt runs")
     still_ms: float = Field(300, ge=20, le=10_000, description="no count for so long while the belt runs: fault")
+
+    @property
+    def limit_counts_s(self) -> float:
+        """The fastest that is counted safely, in counts per second; 0 where there is no limit."""
+        return COUNTS_PER_S[self.driver] if self.max_counts_per_s is None else self.max_counts_per_s
 
 
 class PartSettings(Settings):
@@ -56,6 +79,7 @@ class TriggerSettings(Settings):
     sensor: Input | None = Field(None, description="sees the leading edge; position 0 of the belt")
     every_mm: float | None = Field(None, gt=0, le=10_000, description="software: one trigger per so much belt")
     blocked_mm: float = Field(400, gt=0, le=20_000, description="sensor covered for so much belt: blocked")
+    vision: VisionSettings | None = Field(None, description="vision: the camera that sees parts come")
 
 
 class ModelSettings(Settings):
@@ -129,6 +153,32 @@ class PermitSettings(Settings):
     hold_ms: float = Field(
         100, ge=5, le=5_000, description="the relay drops when no edge to the energised level came for so long"
     )
+
+
+class HandshakeSettings(Settings):
+    """Discrete lines to the machines around: each output is energised while what it says is good."""
+
+    ready: Output | None = Field(None, description="on while parts are judged")
+    fault: Output | None = Field(None, description="off while something is wrong with the station or its line")
+    line_stop: Output | None = Field(None, description="off while the line must stand, for whatever cause")
+    heartbeat: Output | None = Field(None, description="changes while all threads of the station make progress")
+    stopped: Input | None = Field(
+        None, description="active while the line is stopped from outside, as by its emergency stop: stops the line"
+    )
+    refresh_ms: float = Field(100, gt=0, le=10_000, description="longest time unrefreshed; then the outputs go off")
+
+    @property
+    def outputs(self) -> dict[str, Output]:
+        """The outputs that are wired, by name."""
+        wired = {"ready": self.ready, "fault": self.fault, "line_stop": self.line_stop, "heartbeat": self.heartbeat}
+        return {name: each for name, each in wired.items() if each is not None}
+
+
+class WatchdogSettings(Settings):
+    """The kernel's watchdog: it resets the box when the station stays dead or hung for so long."""
+
+    device: str = Field("", max_length=200, description="as `/dev/watchdog`; empty: none, or systemd has it")
+    timeout_s: int = Field(30, ge=2, le=600, description="reset so long after the last sign of life")
 
 
 class StopSettings(Settings):

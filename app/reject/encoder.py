@@ -45,7 +45,7 @@ class GpioEncoder:
 
     Both phases are pulled up, as the open-collector outputs of industrial encoders need; push-pull outputs do not mind.
     An encoder that counts the wrong way, because A and B are exchanged or it sits on the other side of the belt, shows
-    as a negative count while the belt runs forward: exchange the pins `encoder.a` and `encoder.b`.
+    as a negative count while the belt runs forward: swap its wires, or set `encoder.reverse`.
 
     A skipped state adds no count and one to `missed`. A second edge of the same phase to the level that it already has
     means that the edge between was lost: it is counted as skipped too.
@@ -56,13 +56,24 @@ class GpioEncoder:
         clock: The clock that times are given in.
         pin_factory: The gpiozero factory.
         claims: Every claim of the line, so that a conflict can name both sides.
+        is_reversed: Count the other way.
 
     Raises:
         ConfigError: A pin does not exist or is claimed twice.
         LineError: A pin cannot be had.
     """
 
-    def __init__(self, a: PinName, b: PinName, *, clock: Clock, pin_factory: Any, claims: Claims = ()) -> None:
+    def __init__(
+        self,
+        a: PinName,
+        b: PinName,
+        *,
+        clock: Clock,
+        pin_factory: Any,
+        claims: Claims = (),
+        is_reversed: bool = False,
+    ) -> None:
+        self._sign = -1 if is_reversed else 1
         # One tuple, replaced as a whole, so that a reader in another thread never sees half of a change.
         self._reading = (0, clock.now_ns(), 0)
         self._state = 0
@@ -110,7 +121,7 @@ class GpioEncoder:
         step = _STEPS[self._state << 2 | present]
         self._state = present
         count, changed_ns, missed = self._reading
-        self._reading = (count + step, at_ns, missed) if step else (count, changed_ns, missed + 1)
+        self._reading = (count + self._sign * step, at_ns, missed) if step else (count, changed_ns, missed + 1)
 
 
 class _Motion(NamedTuple):

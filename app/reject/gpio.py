@@ -7,8 +7,9 @@ inactive, on every board whose inputs have pulls.
 Polarity of gates: pusher and air are energised to reject, a diverter is energised to pass. Without current a diverter
 therefore rejects, and `off` is the safe state of every output.
 
-A read-back contact is active while its output is energised, and has `lag_ms` + `margin_ms` of the gate to follow it;
-that of the permit is a contact of the relay, and has `hold_ms` + `toggle_ms`. Its debounce time comes on top.
+A read-back contact is active while its output is energised, and has `lag_ms` + `margin_ms` of the gate to follow it,
+or `refresh_ms` of the handshake lines; that of the permit is a contact of the relay, and has `hold_ms` + `toggle_ms`.
+Its debounce time comes on top. Handshake lines are energised while what they say is good.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 from gpiozero import Device
@@ -25,11 +27,12 @@ from gpiozero import Device
 from app.clock import Clock
 from app.config import Line, inputs_of, pins_of
 from app.errors import ActuationError, LineError
+from app.reject.counter import CounterEncoder
 from app.reject.debounce import RawEdge
 from app.reject.encoder import GpioEncoder, VirtualEncoder
 from app.reject.lineio import Edge, Encoder
 from app.reject.pins import pin_failures
-from app.reject.wiring import Channel, WiredGate, WiredPermit, Wiring
+from app.reject.wiring import Channel, WiredGate, WiredLine, WiredPermit, WiredSwitch, Wiring
 
 QUEUE_EDGES = 1024
 
@@ -81,10 +84,15 @@ class GpioLine:
             wiring = Wiring(clock, pin_factory, pins_of(line), opened, self._take)
             self._permit = WiredPermit(line.permit, wiring) if line.permit else None
             self._gates = {gate.destination: WiredGate(gate, wiring) for gate in line.gates}
+            self._lines = {
+                name: WiredLine(name, each, line.handshake.refresh_ms, wiring)
+                for name, each in line.handshake.outputs.items()
+            }
             self._inputs = {name: Channel(name, each, wiring) for name, each in inputs_of(line).items()}
             opened.pop_all()
-        self._outputs: list[WiredGate | WiredPermit] = [
+        self._outputs: list[WiredSwitch | WiredPermit] = [
             *([self._permit] if self._permit else []),
+            *self._lines.values(),
             *self._gates.values(),
         ]
         contacts = (output.proof.contact for output in self._outputs)
@@ -136,6 +144,17 @@ class GpioLine:
         if gate is None:
             raise ActuationError(f"no gate serves the destination {destination!r}", "correct the recipe or the line")
         gate.command(now_ns, is_rejecting=is_rejecting)
+
+    def set_line(self, name: str, is_on: bool, now_ns: int) -> None:
+        """Switches a handshake line, or refreshes it; does nothing for one that is not wired.
+
+        Raises:
+            ActuationError: The pin refused or did not take its level, or the line is closed. The output is then
+                switched off as soon as that works.
+        """
+        wired = self._lines.get(name)
+        if wired is not None:
+            wired.switch(now_ns, is_on=is_on)
 
     def toggle_permit(self, now_ns: int) -> None:
         """Gives the permit relay one more edge; does nothing where there is none.
@@ -237,21 +256,22 @@ def _nothing() -> None:
     """Fetches nothing: the edges have come already."""
 
 
-def _closing_error(output: WiredGate | WiredPermit) -> ActuationError | None:
+def _closing_error(output: WiredSwitch | WiredPermit) -> ActuationError | None:
     try:
-        output.pin.close()
+        output.close()
     except ActuationError as error:
         return error
     return None
 
 
-def open_line(line: Line, clock: Clock, pin_factory: Any = None) -> GpioLine:
+def open_line(line: Line, clock: Clock, pin_factory: Any = None, root: Path = Path("/")) -> GpioLine:
     """Opens the line's encoder, inputs and outputs.
 
     Args:
         line: The settings.
         clock: The clock that edges are stamped with.
         pin_factory: The gpiozero factory; without one, gpiozero's own choice for this board.
+        root: The root of the file system, where a counter of the kernel is looked for.
 
     Returns:
         The line, all outputs safe; its `encoder` is closed with it.
@@ -261,7 +281,7 @@ def open_line(line: Line, clock: Clock, pin_factory: Any = None) -> GpioLine:
         LineError: A pin cannot be had, or this board's pins cannot. Nothing stays claimed.
     """
     factory = pin_factory if pin_factory is not None else _default_factory()
-    encoder = _open_encoder(line, clock, factory)
+    encoder = _open_encoder(line, clock, factory, root)
     try:
         return GpioLine(line, clock, factory, encoder)
     except BaseException:
@@ -269,10 +289,20 @@ def open_line(line: Line, clock: Clock, pin_factory: Any = None) -> GpioLine:
         raise
 
 
-def _open_encoder(line: Line, clock: Clock, pin_factory: Any) -> Encoder:
+def _open_encoder(line: Line, clock: Clock, pin_factory: Any, root: Path) -> Encoder:
     settings = line.encoder
     if settings.a is not None and settings.b is not None and settings.driver == "gpio":
-        return GpioEncoder(settings.a, settings.b, clock=clock, pin_factory=pin_factory, claims=pins_of(line))
+        return GpioEncoder(
+            settings.a,
+            settings.b,
+            clock=clock,
+            pin_factory=pin_factory,
+            claims=pins_of(line),
+            is_reversed=settings.reverse,
+        )
+    if settings.counter is not None and settings.driver == "counter":
+        fastest_counts_s = line.belt.v_max_mm_s * settings.counts_per_mm
+        return CounterEncoder(settings.counter, fastest_counts_s, clock=clock, is_reversed=settings.reverse, root=root)
     assert settings.speed_mm_s is not None, "a Line with a virtual encoder has its speed"
     return VirtualEncoder(settings.counts_per_mm, settings.speed_mm_s)
 

@@ -32,11 +32,14 @@ class BeltReading:
         count: Signed quadrature count.
         at_ns: When the count last changed.
         missed: Quadrature states skipped since the start: each is a count that cannot be trusted.
+        trouble: Why the count cannot be trusted, where it is not for skipped states; empty while it can. `missed` has
+            grown when it came up.
     """
 
     count: int
     at_ns: int
     missed: int = 0
+    trouble: str = ""
 
 
 class Encoder(Protocol):
@@ -54,8 +57,8 @@ class Encoder(Protocol):
 class LineIO(Protocol):
     """The line's discrete inputs and outputs. Names are those of `inputs_of` and `outputs_of`.
 
-    Outputs start safe and go safe on `close`: gates as without current, permit dropped. A pulse output that stays on
-    beyond its maximum and a held output that is not refreshed in time are dropped by `tick`.
+    Outputs start safe and go safe on `close`: gates as without current, permit dropped, handshake lines off. A pulse
+    output that stays on beyond its maximum and a held output that is not refreshed in time are dropped by `tick`.
     """
 
     def edges(self) -> Sequence[Edge]:
@@ -72,6 +75,16 @@ class LineIO(Protocol):
 
     def set_gate(self, destination: str, is_rejecting: bool, now_ns: int) -> None:
         """Moves a gate. Called again with the same state it refreshes a held output.
+
+        Raises:
+            ActuationError: The output refused, or reads back otherwise.
+        """
+        ...
+
+    def set_line(self, name: str, is_on: bool, now_ns: int) -> None:
+        """Switches a handshake line, as `ready`. Called again with the same state it refreshes it: it is held.
+
+        Does nothing for a line that is not wired.
 
         Raises:
             ActuationError: The output refused, or reads back otherwise.

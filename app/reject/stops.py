@@ -13,6 +13,10 @@ RESET_ROLES = ("lead", "technician", "admin")
 """Who may reset a latched stop."""
 
 
+SWAP = "swap the wires A and B of the encoder, or change encoder.reverse"
+"""What mends an encoder that counts the wrong way."""
+
+
 class StopCause(str, Enum):
     """Why the line is stopped; `docs/operator.md` says what to do for each."""
 
@@ -28,7 +32,9 @@ class StopCause(str, Enum):
     BIN_FULL = "BIN_FULL"
     BIN_OPEN = "BIN_OPEN"
     AIR_LOW = "AIR_LOW"
+    EXTERNAL_STOP = "EXTERNAL_STOP"
     SENSOR_BLOCKED = "SENSOR_BLOCKED"
+    UNWATCHED = "UNWATCHED"
     ENCODER_STILL = "ENCODER_STILL"
     ENCODER_FAULT = "ENCODER_FAULT"
     BELT_BACKWARDS = "BELT_BACKWARDS"

@@ -1,4 +1,4 @@
-"""What hangs on the line's pins: inputs with debouncing, gates with limits and read-back, the permit's output."""
+"""What hangs on the line's pins: inputs with debouncing, outputs with limits and read-back, the permit's output."""
 
 from __future__ import annotations
 
@@ -112,34 +112,35 @@ class Proof:
         return self._read_back.due_ns() if self.contact else None
 
 
-class WiredGate:
-    """One gate: its limits, its pin and its read-back.
+class WiredSwitch:
+    """One output that is switched on and off: its limits, its pin and its read-back.
 
     Args:
-        settings: The gate.
+        name: The output's name.
+        settings: Pin, polarity and read-back.
+        limits: How long it may be on.
+        settle_ms: Longest time from the output's change to its contact's.
         wiring: What the claim needs.
 
     Attributes:
-        pin: The pin that moves it.
+        pin: The pin.
         proof: Its read-back.
     """
 
-    def __init__(self, settings: GateSettings, wiring: Wiring) -> None:
-        name = f"gate:{settings.destination}"
-        self._is_pulse = settings.is_pulse
-        self._limits = _limits(name, settings)
-        self.pin = wiring.driven(name, settings.output)
-        self.proof = Proof(name, settings.output.read_back, settings.lag_ms + settings.margin_ms, wiring)
+    def __init__(self, name: str, settings: Output, limits: Limits, settle_ms: float, wiring: Wiring) -> None:
+        self._limits = limits
+        self.pin = wiring.driven(name, settings)
+        self.proof = Proof(name, settings.read_back, settle_ms, wiring)
         self._written: bool | None = False
         self._retry_ns: int | None = None
 
-    def command(self, now_ns: int, *, is_rejecting: bool) -> None:
-        """Moves or refreshes it.
+    def switch(self, now_ns: int, *, is_on: bool) -> None:
+        """Switches or refreshes it.
 
         Raises:
             ActuationError: The pin refused or did not take its level.
         """
-        self._limits.command(is_rejecting is self._is_pulse, now_ns)
+        self._limits.command(is_on, now_ns)
         self._write(now_ns)
 
     def tick(self, now_ns: int) -> list[str]:
@@ -157,6 +158,16 @@ class WiredGate:
         """When `tick` must be called next: the earliest of these."""
         return [self._limits.due_ns(), self._retry_ns, self.proof.due_ns()]
 
+    def close(self) -> None:
+        """Switches off and lets the pin go.
+
+        Raises:
+            ActuationError: It could not be switched off.
+        """
+        self._limits.force_off()
+        self._written = False
+        self.pin.close()
+
     def _write(self, now_ns: int) -> None:
         is_on = self._limits.is_on
         if is_on is self._written:
@@ -171,6 +182,43 @@ class WiredGate:
             raise
         self._written, self._retry_ns = is_on, None
         self.proof.expect(now_ns, is_on=is_on)
+
+
+class WiredGate(WiredSwitch):
+    """One gate.
+
+    Args:
+        settings: The gate.
+        wiring: What the claim needs.
+    """
+
+    def __init__(self, settings: GateSettings, wiring: Wiring) -> None:
+        name = f"gate:{settings.destination}"
+        self._is_pulse = settings.is_pulse
+        super().__init__(name, settings.output, _limits(name, settings), settings.lag_ms + settings.margin_ms, wiring)
+
+    def command(self, now_ns: int, *, is_rejecting: bool) -> None:
+        """Moves or refreshes it.
+
+        Raises:
+            ActuationError: The pin refused or did not take its level.
+        """
+        self.switch(now_ns, is_on=is_rejecting is self._is_pulse)
+
+
+class WiredLine(WiredSwitch):
+    """One handshake line.
+
+    Args:
+        name: Its name.
+        settings: Pin, polarity and read-back.
+        refresh_ms: Longest time unrefreshed; its contact has as long to follow.
+        wiring: What the claim needs.
+    """
+
+    def __init__(self, name: str, settings: Output, refresh_ms: float, wiring: Wiring) -> None:
+        limits = HeldOutput(name, round(refresh_ms * NS_PER_MS))
+        super().__init__(name, settings, limits, refresh_ms, wiring)
 
 
 class WiredPermit:
@@ -224,6 +272,14 @@ class WiredPermit:
     def due_ns(self) -> list[int | None]:
         """When `tick` must be called next: the earliest of these."""
         return [self._limits.due_ns(), self.proof.due_ns()]
+
+    def close(self) -> None:
+        """Leaves the output at its safe level and lets the pin go.
+
+        Raises:
+            ActuationError: It could not be switched off.
+        """
+        self.pin.close()
 
 
 def _limits(name: str, settings: GateSettings) -> Limits:

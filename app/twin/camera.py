@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import cached_property
 
 import cv2
@@ -11,10 +12,18 @@ import numpy as np
 from app.clock import NS_PER_MS, Clock
 from app.config import CameraSettings
 from app.errors import CameraError, DataError, FrameTimeoutError
+from app.twin.flow import Body
 from app.twin.machine import Machine
 from app.twin.parts import Piece
 from app.twin.scenario import Fault, FaultKind
+from app.twin.view import View
 from app.types import Frame, Image
+
+STREAM_NS = 20 * NS_PER_MS
+"""A camera that runs freely takes 50 pictures a second."""
+
+_AT_LINE_MM = 5.0
+"""A part so near before the line counts as having passed it: a spotter may see it there already."""
 
 _BELT_GREY = 70
 _WEAVE_GREY = 12
@@ -44,6 +53,8 @@ class TwinCamera:
         self._ready: deque[Frame] = deque()
         self._last: Frame | None = None
         self._session = 0
+        self._view: View | None = None
+        self._seen_index = -1
 
     @property
     def is_ready(self) -> bool:
@@ -69,6 +80,44 @@ class TwinCamera:
         self._check_open()
         body = self._machine.under(self._settings.position_mm, self._tolerance_mm)
         fault = self._machine.picture_fault(body)
+        self._expose(at_ns, body, lambda: self._belt if body is None else self._seen(body.piece), fault)
+
+    def stream(self) -> None:
+        """From now on takes a picture of the belt as it lies every `STREAM_NS`, until it is closed.
+
+        Raises:
+            CameraError: The line does not say how the belt lies in the picture.
+        """
+        self._check_open()
+        line = self._machine.line
+        if line.trigger.vision is None:
+            raise CameraError(f"camera {self.name!r} cannot run freely", "give the line a table [trigger.vision]")
+        self._view = View(self._settings, line.trigger.vision, line.part.length_mm)
+        self._plan(self._clock.now_ns(), self._session)
+
+    def _plan(self, at_ns: int, session: int) -> None:
+        def shoot(now_ns: int) -> None:
+            if session == self._session:
+                self._shoot(now_ns)
+                self._plan(now_ns + STREAM_NS, session)
+
+        self._machine.at(at_ns, shoot)
+
+    def _shoot(self, now_ns: int) -> None:
+        """A picture has the name of the part that has passed the line last; the first one of a part has its faults."""
+        view, belt_mm = self._view, self._machine.belt_mm
+        assert view is not None, "who streams has a view"
+        bodies = self._machine.bodies
+        reached_mm = belt_mm - self._settings.position_mm + _AT_LINE_MM
+        passed = [each for each in bodies if each.start_mm <= reached_mm and each.is_on_belt]
+        body = passed[-1] if passed else None
+        is_new = body is not None and body.index > self._seen_index
+        if body is not None and is_new:
+            self._seen_index = body.index
+        fault = self._machine.picture_fault(body) if is_new else None
+        self._expose(now_ns, body, lambda: view.picture(bodies, belt_mm), fault)
+
+    def _expose(self, at_ns: int, body: Body | None, picture: Callable[[], Image], fault: Fault | None) -> None:
         kind = fault.kind if fault else None
         if fault and kind is FaultKind.CAMERA_DEAD:
             self._die(fault)
@@ -78,7 +127,7 @@ class TwinCamera:
         if fault and kind is FaultKind.FRAME_LATE:
             ready_ns += round(fault.size * NS_PER_MS)
         frame = Frame(
-            image=self._belt if body is None else self._seen(body.piece),
+            image=picture(),
             camera=self.name,
             host_ns=at_ns,
             counter=self._counter,

@@ -31,6 +31,9 @@ SLOTS_BYTES = 64 << 20
 """A camera has so many frames in its memory, or as many as this holds."""
 
 ANSWERS_WITHIN_S = 5.0
+STREAM = 0
+"""The number of a trigger that starts pictures without further triggers."""
+
 _POLL_S = 0.002
 STALE_NS = NS_PER_S
 """A trigger that is older than this was meant for a machine that has ended."""
@@ -116,11 +119,14 @@ class Eye:
 
     def _exposing(self, number: int) -> Callable[[int], None]:
         def expose(at_ns: int) -> None:
-            if number == 1:
+            if number <= 1:
                 # The box has opened it anew.
                 self._camera.restart()
             try:
-                self._camera.trigger(at_ns)
+                if number == STREAM:
+                    self._camera.stream()
+                else:
+                    self._camera.trigger(at_ns)
             except CameraError:
                 self.failures += 1
 
@@ -198,6 +204,16 @@ class LinkCamera:
         self._check_open()
         self._triggers += 1
         if not self._pipe.send(at_ns, self._triggers):
+            raise CameraError(f"camera {self.name!r} takes no triggers", "look whether the twin runs")
+
+    def stream(self) -> None:
+        """From now on every picture comes without a trigger, until `close`.
+
+        Raises:
+            CameraError: The camera is closed, or takes no orders.
+        """
+        self._check_open()
+        if not self._pipe.send(self._clock.now_ns(), STREAM):
             raise CameraError(f"camera {self.name!r} takes no triggers", "look whether the twin runs")
 
     def grab(self, deadline_ns: int) -> Frame:

@@ -101,6 +101,11 @@ class Machine:
         self._new_segment()
 
     @property
+    def line(self) -> Line:
+        """The settings."""
+        return self._line
+
+    @property
     def is_done(self) -> bool:
         """Every part has left the belt, and the belt has run on for `lead_out_mm`."""
         return self._end_mm is not None and self.belt_mm >= self._end_mm

@@ -63,6 +63,9 @@ class Plant:
             gate.destination: Gate(gate, factory, agenda, seeded(gate.destination, seed), scenario.gate_jitter_ms)
             for gate in line.gates
         }
+        for output in line.handshake.outputs.values():
+            # What a controller's input does by itself, and keeps a line off whose box has died.
+            factory.wire(output.pin).fit_resistor("up" if output.active_low else "down")
         length_mm = line.part.length_mm
         self._part = flow.point((0.0, length_mm), self._at_part_sensor)
         for gate in self.gates.values():

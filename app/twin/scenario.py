@@ -42,6 +42,7 @@ class FaultKind(str, Enum):
     AIR_LOW = "AIR_LOW"
     BIN_FULL = "BIN_FULL"
     BIN_OPEN = "BIN_OPEN"
+    STOPPED = "STOPPED"  # the line is stopped from outside, as by its emergency stop; the belt stops by the permit
     TOUCHING = "TOUCHING"  # the part lies close behind the one before it; amount: gap in mm
     EXTRA_PART = "EXTRA_PART"  # somebody drops a part behind the sensor; amount: 1 for a bad one
     PART_TAKEN = "PART_TAKEN"  # somebody takes the part off; amount: how far behind the sensor, in mm

@@ -54,6 +54,18 @@ def test_step_in_the_order_of_a_before_b_is_forward(position):
     assert quadrature_step(FORWARD[position], FORWARD[(position + 1) % 4]) == 1
 
 
+def test_reversed_encoder_counts_the_other_way_and_misses_the_same(belt):
+    ahead = belt.encoder()
+    belt.turn(+5)
+    forward = ahead.read(0)
+    ahead.close()
+    reverse = GpioEncoder(A_PIN, B_PIN, clock=belt.clock, pin_factory=belt.factory, is_reversed=True)
+    belt.turn(+5)
+
+    assert (forward.count, reverse.read(0).count, reverse.read(0).missed) == (5, -5, 0)
+    reverse.close()
+
+
 @pytest.mark.parametrize("position", range(4))
 def test_step_in_the_order_of_b_before_a_is_backward(position):
     assert quadrature_step(FORWARD[position], FORWARD[position - 1]) == -1

@@ -111,7 +111,7 @@ def test_pulse_that_must_drop_inside_its_dwell_stops_the_line() -> None:
 
 
 def test_part_upstream_of_a_dropped_pulse_is_not_suspect() -> None:
-    rig = pusher(gate__dwell_mm=20)
+    rig = pusher(gate__dwell_mm=22)
     bad, good = pair(rig, "reject", "pass")
     rig.move_to(bad, 415)
     rig.wait(500)

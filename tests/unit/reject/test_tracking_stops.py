@@ -112,9 +112,10 @@ def test_belt_may_go_back_by_the_stretch_that_is_watched_and_no_farther() -> Non
     assert rig.causes == []
     rig.move(-0.5)
     (latch,) = rig.tracker.latches
-    assert (latch.cause.value, latch.text) == (
-        "BELT_BACKWARDS",
-        "the belt has gone back by 500 mm, or the encoder says so",
+    assert latch.cause.value == "BELT_BACKWARDS"
+    assert latch.text == (
+        "the belt has gone back by 500 mm; if it runs forward, swap the wires A and B of the encoder, or change"
+        " encoder.reverse"
     )
 
 

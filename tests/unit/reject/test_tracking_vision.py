@@ -7,10 +7,11 @@ from app.clock import NS_PER_MS
 from app.types import EventKind, Frame
 
 CAMERA = {"position_mm": 150, "trigger": "free"}
+TRIGGER = {"source": "vision", "vision": {"mm_per_px": 1}}
 
 
 def seeing(**changes):
-    return Rig(settings(trigger={"source": "vision"}, camera=[CAMERA], **changes))
+    return Rig(settings(trigger=TRIGGER, camera=[CAMERA], **changes))
 
 
 def show(rig, *, lead_mm=0.0, age_ms=0.0, first_count=None):
@@ -103,7 +104,7 @@ def test_parts_seen_too_close_together_are_both_rejected():
 
 
 def test_part_that_lay_before_the_camera_at_the_start_is_rejected_as_unwatched():
-    rig = Rig(settings(trigger={"source": "vision"}, camera=[CAMERA]), is_ready=False)
+    rig = Rig(settings(trigger=TRIGGER, camera=[CAMERA]), is_ready=False)
     rig.move(1)
 
     assert show(rig) is None
@@ -122,7 +123,7 @@ def test_covered_sensor_means_nothing_where_a_camera_triggers():
 @pytest.mark.parametrize("cameras", [[CAMERA, {"name": "side", "position_mm": 250}]])
 @pytest.mark.parametrize("is_reversed", [False, True])
 def test_other_cameras_are_triggered_as_the_part_comes_to_them(cameras, is_reversed):
-    rig = Rig(settings(trigger={"source": "vision"}, camera=cameras[::-1] if is_reversed else cameras))
+    rig = Rig(settings(trigger=TRIGGER, camera=cameras[::-1] if is_reversed else cameras))
     at = rig.count - 150 * PER_MM
     exposure = show(rig)
 
