@@ -210,6 +210,14 @@ def test_open_bin_is_reported():
     assert contact.is_active
 
 
+def test_stop_from_outside_is_reported():
+    settings = line(handshake={"stopped": {"pin": 20}})
+    shop = shop_with(FaultKind.STOPPED, settings=settings)
+    contact = DigitalInputDevice(20, pin_factory=shop.factory)
+    shop.run_to_end()
+    assert contact.is_active
+
+
 def test_touching_part_follows_at_the_gap_it_was_given():
     shop = shop_with(FaultKind.TOUCHING, amount=3.0)
     shop.run_to_end()

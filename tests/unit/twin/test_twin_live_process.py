@@ -36,6 +36,7 @@ stop_mm = {STOP_MM}
 running = {{ pin = 17 }}
 [encoder]
 counts_per_mm = {{counts}}
+max_counts_per_s = 0
 a = 5
 b = 6
 [part]
