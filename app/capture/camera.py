@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,10 @@ class Camera(Protocol):
 
     Frames are uint8, (height, width) for mono or (height, width, 3) in BGR, of the size that the settings name. The
     pixels belong to the caller until `Frame.release()`.
+
+    A driver may offer more, which `app.capture.feeder` looks for: `fileno()`, readable when a frame may have come;
+    `refused` and `last_refusal`, how many frames it did not hand out and why not the last; `heard_ns`, when the device
+    last sent anything, wanted or not.
     """
 
     name: str
@@ -126,4 +131,21 @@ class Streaming(Protocol):
 
     def stream(self) -> None:
         """From now on every frame is handed out by `grab`, oldest first and at most a few behind; until `close`."""
+        ...
+
+
+class Spotter(Protocol):
+    """Sees in the frames of a camera that runs freely when a new part has come."""
+
+    def look(self, frame: Frame) -> Sequence[int]:
+        """Takes the next frame.
+
+        Returns:
+            For each part that is new in it, how far its leading edge is beyond the camera's position, in micrometres
+            of belt.
+        """
+        ...
+
+    def restart(self) -> None:
+        """Frames are missing: what was seen before says nothing of what comes."""
         ...

@@ -22,8 +22,29 @@ DRIVERS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Driver -> module and what makes the camera from settings and a clock."""
 
 
+def make_camera(settings: CameraSettings, clock: Clock) -> Camera:
+    """Makes the camera that the settings name, not open; the twin's comes from the twin.
+
+    Args:
+        settings: The camera.
+        clock: Stamps its frames.
+
+    Raises:
+        ConfigError: No such driver here.
+        MissingDriverError: The driver's library is not installed.
+    """
+    if settings.driver not in DRIVERS:
+        raise ConfigError(
+            f"camera {settings.name!r}: driver {settings.driver!r} is not one of {', '.join(DRIVERS)}",
+            "correct driver; the twin's camera runs with the twin only",
+        )
+    module, name = DRIVERS[settings.driver]
+    make: Callable[[CameraSettings, Clock], Camera] = getattr(importlib.import_module(module), name)
+    return make(settings, clock)
+
+
 def open_camera(settings: CameraSettings, clock: Clock) -> Camera:
-    """Makes and opens the camera that the settings name; the twin's comes from the twin.
+    """Makes and opens the camera that the settings name.
 
     Args:
         settings: The camera.
@@ -34,14 +55,7 @@ def open_camera(settings: CameraSettings, clock: Clock) -> Camera:
         MissingDriverError: The driver's library is not installed.
         CameraError: It does not open.
     """
-    if settings.driver not in DRIVERS:
-        raise ConfigError(
-            f"camera {settings.name!r}: driver {settings.driver!r} is not one of {', '.join(DRIVERS)}",
-            "correct driver; the twin's camera runs with the twin only",
-        )
-    module, name = DRIVERS[settings.driver]
-    make: Callable[[CameraSettings, Clock], Camera] = getattr(importlib.import_module(module), name)
-    camera = make(settings, clock)
+    camera = make_camera(settings, clock)
     camera.open()
     return camera
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import select
+from dataclasses import fields
 
 from app.bus.bell import Bell, TriggerPipe
 from app.bus.block import BlockReader
@@ -11,15 +12,22 @@ from app.bus.place import Place
 from app.bus.slots import SlotReader
 from app.clock import NS_PER_MS, NS_PER_S, Clock
 from app.errors import BusError, CameraError, FrameTimeoutError
+from app.status import CameraStatus
 from app.types import Frame
 
 SLOTS = 24
 """Frames of a camera in shared memory: half of them may wait for the recorder."""
 
-DEAD_NS = 500 * NS_PER_MS
-"""A capture process that has said nothing for so long is dead or hangs: five of its reports."""
+DEAD_NS = 450 * NS_PER_MS
+"""A capture process that has said nothing for so long is dead or hangs: four of its reports."""
 
 LOOK_NS = 50 * NS_PER_MS
+"""How often it is looked at. With the time above: whatever happens to a camera is known within half a second."""
+
+HUNG_NS = 10 * NS_PER_S
+"""While it opens a camera it says nothing; after so long that is not the camera's trouble any more."""
+
+_KNOWN = frozenset(field.name for field in fields(CameraStatus))
 
 
 class SlottedCamera:
@@ -36,10 +44,12 @@ class SlottedCamera:
 
     Attributes:
         name: The camera's name.
+        said: What the capture process said last of the camera.
     """
 
     def __init__(self, lane: int, name: str, place: Place, bell: Bell, clock: Clock) -> None:
         self.name = name
+        self.said = CameraStatus(name)
         self._lane = lane
         self._place = place
         self._bell = bell
@@ -85,16 +95,23 @@ class SlottedCamera:
             FrameTimeoutError: None came in time.
             CameraError: The capture process is absent, hangs, was replaced, or told that its camera is gone.
         """
+        if self._triggers is None:
+            raise CameraError(f"camera {self.name!r} is closed", "open it first")
         while True:
             self._bell.silence()
             now_ns = self._clock.now_ns()
-            if now_ns - self._looked_ns >= LOOK_NS:
+            if now_ns - self._looked_ns >= LOOK_NS or self._is_replaced:
                 self._look(now_ns)
-            if self._trouble or self._slots is None:
-                raise CameraError(self._trouble or "it is closed", "the station starts it again by itself")
-            frame = self._slots.take()
+            # Only good frames are published, and none while the camera is away: those that lie here came before that,
+            # or after it.
+            frame = self._slots.take() if self._slots is not None else None
             if frame is not None:
+                if self._trouble:
+                    self._look(now_ns)
                 return frame
+            if self._trouble:
+                what, _, mend = self._trouble.partition("; ")
+                raise CameraError(what, mend or "wait for it")
             if now_ns >= deadline_ns:
                 raise FrameTimeoutError(f"no frame of camera {self.name!r} came in time", "wait for the next")
             select.select((self._bell.fileno(),), (), (), (deadline_ns - now_ns) / NS_PER_S)
@@ -110,8 +127,12 @@ class SlottedCamera:
                 each.close()
         self._slots = self._triggers = self._state = None
 
+    @property
+    def _is_replaced(self) -> bool:
+        return self._slots is not None and self._slots.session != self._session
+
     def _look(self, now_ns: int) -> None:
-        """Sees whether the capture process lives, and whether it is still the same."""
+        """Sees whether the capture process lives, whether it is still the same, and what it says of the camera."""
         self._looked_ns = now_ns
         try:
             if self._slots is None:
@@ -119,18 +140,31 @@ class SlottedCamera:
                 self._session = self._slots.session
             self._state = self._state or BlockReader(self._place.camera(self._lane, self.name))
             said = json.loads(self._state.read() or b"{}")
-        except (BusError, ValueError) as error:
-            self._trouble = f"its capture process has not started ({error})"
+            at_ns = int(said.get("at_ns", 0))
+            state = CameraStatus(**{key: value for key, value in said.items() if key in _KNOWN} | {"name": self.name})
+        except (BusError, ValueError, TypeError, AttributeError) as error:
+            self._trouble = f"camera {self.name!r}: its capture process has not started ({error}); it starts by itself"
             return
-        age_ns = now_ns - int(said.get("at_ns", 0))
-        if age_ns > DEAD_NS:
-            self._trouble = f"its capture process has said nothing for {age_ns / NS_PER_S:.1f} s"
-        elif said.get("text"):
-            self._trouble = str(said["text"])
-        elif self._slots.session != self._session:
+        before, self.said = self.said, state
+        self._trouble = self._trouble_of(at_ns, now_ns, before)
+
+    def _trouble_of(self, at_ns: int, now_ns: int, before: CameraStatus) -> str:
+        process = f"camera {self.name!r}: its capture process"
+        age_ns = now_ns - at_ns
+        if not at_ns:
+            return f"{process} is starting; wait for it"
+        if age_ns > (HUNG_NS if self.said.is_away else DEAD_NS):
+            return f"{process} has said nothing for {age_ns / NS_PER_S:.1f} s; it is started again by itself"
+        if self._is_replaced:
+            assert self._slots is not None, "only its session tells"
             self._session = self._slots.session
             self._slots.let_go()
-            self._trouble = "its capture process was replaced"
             self._looked_ns = 0
-        else:
-            self._trouble = ""
+            return f"{process} was replaced; wait for the next part"
+        if self.said.is_away:
+            return self.said.text
+        if self.said.reopened > before.reopened and not self._trouble:
+            # Between two looks; whoever waits for frames from before that waits in vain.
+            self._looked_ns = 0
+            return f"camera {self.name!r} was opened again; wait for the next part"
+        return ""

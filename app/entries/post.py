@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from app.bus.notify import Notifier
 from app.bus.place import Place
 from app.processes import Process
 from app.realtime import schedule
@@ -36,6 +37,7 @@ class Post:
         row: Its row in the table.
         camera: The camera's name, for a capture process.
         port: Another port for the pages than the settings name.
+        notifier: Shows systemd that the process lives.
     """
 
     place: Place
@@ -43,6 +45,7 @@ class Post:
     row: Process
     camera: str = ""
     port: int | None = None
+    notifier: Notifier = field(default_factory=lambda: Notifier("", 0.0))
 
 
 class StopFlag:

@@ -19,7 +19,7 @@ def run(setups: Sequence[Setup], post: Post) -> None:
     """
     stop = StopFlag()
     with ExitStack() as opened:
-        beat = closing(opened, Beat(beat_path(post.place.root, post.row.name)))
+        beat = closing(opened, Beat(beat_path(post.place.root, post.row.name), post.notifier))
         cameras = {each.line.line.lane: [camera.name for camera in each.line.cameras] for each in setups}
         recorder = Recorder(post.place, post.state, cameras, setups[0].line.storage)
         calm(post)

@@ -14,6 +14,7 @@ from app.bus.commands import CommandServer
 from app.bus.ring import RingWriter
 from app.capture.slotted import SLOTS, SlottedCamera
 from app.clock import SystemClock
+from app.config import Line
 from app.desk import Desk
 from app.detect.detector import Detector
 from app.detect.golden import Goldens
@@ -28,7 +29,9 @@ from app.main import build_station, live_goldens, open_model, pins_for
 from app.realtime import enter, schedule
 from app.record import DOCUMENTS, LEDGER
 from app.record.documents import keep
+from app.reject.kernel_watchdog import Guard, KernelWatchdog
 from app.setup import Setup
+from app.signs import Watch
 from app.station import STAGES
 from app.status import encode_status
 from app.takeover import take_over
@@ -99,6 +102,9 @@ class _LiveLane:
         opened.callback(self.station.close)
         self._block = closing(opened, BlockWriter(place.status(lane), STATUS_BYTES))
         self._server = closing(opened, CommandServer(place.commands(lane)))
+        self._watch = Watch(post.row.watchdog, lambda _now_ns: self.station.beats or None)
+        # Last of all: whoever cannot start for another reason must not leave a reset behind that nobody holds off.
+        self.station.guarded_by(_guards(line, post))
 
     def run(self, stop: StopFlag) -> None:
         station = self.station
@@ -111,14 +117,26 @@ class _LiveLane:
         verdicts.start(lambda: schedule(verdict.policy, verdict.priority))
         loop = LineLoop(station, Desk(station, self._server), self._alarm, self._clock, self._publish)
         try:
-            loop.run(lambda: stop.is_set() or verdicts.has_ended)
+            loop.run(lambda: stop.is_set() or verdicts.has_ended or self._is_hung())
         finally:
             verdicts.stop()
         if verdicts.failure is not None:
             raise verdicts.failure
+        if not stop.is_set():
+            raise DetectorError(
+                f"the verdict thread has hung for {self._watch.age_ms / 1000:.1f} s",
+                "look what its model or its runtime waits for; the station starts anew",
+            )
+        self.station.close(is_wanted=True)
+
+    def _is_hung(self) -> bool:
+        """The heartbeat has stopped: the line's thread, which asks, works, and the other does not."""
+        self._watch.look(self._clock.now_ns())
+        return self._watch.is_hung
 
     def _publish(self) -> None:
         status = self.station.status(getattr(self._detector, "failovers", 0), getattr(self._detector, "why", ""))
+        self._post.notifier.describe(f"{status.state.value} {status.why}".strip())
         self._block.write(
             encode_status(
                 replace(
@@ -145,6 +163,14 @@ class _LiveLane:
             "runtime": self._detector.runtime,
             "threshold": self._package.score_threshold,
         }
+
+
+def _guards(line: Line, post: Post) -> list[Guard]:
+    """Who acts when the station shows no sign of life: systemd, the kernel, or nobody but the permit relay."""
+    guards: list[Guard] = [post.notifier] if post.notifier.is_heard else []
+    if line.watchdog.device:
+        guards.append(KernelWatchdog(Path(line.watchdog.device), line.watchdog.timeout_s))
+    return guards
 
 
 def _text_of(path: Path) -> str:

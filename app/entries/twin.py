@@ -21,7 +21,7 @@ def run(setups: Sequence[Setup], post: Post) -> None:
     line = setups[0].line
     stop = StopFlag()
     with ExitStack() as opened:
-        beat = closing(opened, Beat(beat_path(post.place.root, post.row.name)))
+        beat = closing(opened, Beat(beat_path(post.place.root, post.row.name), post.notifier))
         parts, _ = live_parts(seed=line.line.lane)
         twin = closing(opened, LiveTwin(line, post.place, parts))
         thread = post.row.threads["main"]

@@ -22,4 +22,9 @@ def run(setups: Sequence[Setup], post: Post) -> None:
     lanes = [Lane.of(each.line) for each in setups]
     server = open_server(post.place, lanes, setups[0].line.ui, SystemClock(), port=post.port)
     calm(post)
-    server.run(stop.is_set)
+
+    def is_stopping() -> bool:
+        post.notifier.alive()
+        return stop.is_set()
+
+    server.run(is_stopping)

@@ -94,6 +94,7 @@ _TELL: Mapping[EventKind, Callable[[Data], str]] = {
     EventKind.EXPOSED: lambda said: f"camera {said.get('camera')} was triggered",
     EventKind.FRAME: lambda said: f"its frame from camera {said.get('camera')} came",
     EventKind.FRAME_STRAY: lambda said: f"a frame from camera {said.get('camera')} came that nobody waited for",
+    EventKind.CAMERA: lambda said: str(said.get("text") or f"camera {said.get('camera')} works again"),
     EventKind.JUDGED: _judged,
     EventKind.VERDICT: _verdict,
     EventKind.VERDICT_LATE: lambda said: f"a verdict came too late to count: {said.get('destination')}",

@@ -89,6 +89,8 @@ def _camera(camera: CameraStatus, now_ns: int) -> dict[str, Any]:
         "text": camera.text,
         "frames": camera.frames,
         "dropped": camera.dropped,
+        "refused": camera.refused,
+        "reopened": camera.reopened,
         "for_ms": _age_ms(camera.last_frame_ns, now_ns) if camera.last_frame_ns else None,
     }
 

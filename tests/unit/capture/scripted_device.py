@@ -16,6 +16,7 @@ class ScriptedDevice:
         self._frames = queue.Queue()
         self._reads = queue.Queue()
         self.releases = 0
+        self.position_ms = 0.0
 
     def isOpened(self):  # noqa: N802
         return self._is_there
@@ -23,7 +24,12 @@ class ScriptedDevice:
     def read(self):
         self._reads.put(None)
         value = self._frames.get()
-        return (False, None) if value is GONE else (True, np.full(self._shape, value, np.uint8))
+        if value is GONE:
+            return False, None
+        return True, value if isinstance(value, np.ndarray) else np.full(self._shape, value, np.uint8)
+
+    def get(self, property_id):
+        return self.position_ms
 
     def release(self):
         self.releases += 1

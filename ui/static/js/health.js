@@ -60,12 +60,19 @@ function cameraPiece(camera) {
   if (camera.for_ms !== null) {
     last = camera.for_ms < LATELY_MS ? text("health.camera.now") : text("health.camera.fine", { ago: span(camera.for_ms) });
   }
-  const dropped = camera.dropped > 0 ? text("health.camera.dropped", { count: whole(camera.dropped) }) : "";
+  const words = [last];
+  for (const [key, count] of [
+    ["health.camera.dropped", camera.dropped],
+    ["health.camera.refused", camera.refused],
+    ["health.camera.reopened", camera.reopened],
+  ]) {
+    if (count > 0) words.push(text(key, { count: whole(count) }));
+  }
   return {
     id: `camera ${camera.name}`,
     name: text("health.camera", { name: camera.name }),
-    words: camera.text || dropped || last,
-    isFine: !camera.text && !dropped,
+    words: camera.text || words.join(", "),
+    isFine: !camera.text && !(camera.dropped > 0),
   };
 }
 
