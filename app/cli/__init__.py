@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import bench, demo, doctor, inspect, ledger, line, models, process, replay, run, units
+from app.cli import bench, camera, demo, doctor, inspect, ledger, line, models, process, replay, run, units
 from app.cli.group import TaktGroup, print_help
 from app.cli.plugins import add_groups, find_plugins
 
@@ -63,7 +63,8 @@ def _build() -> typer.Typer:
     root.command("units")(units.units)
     root.command("process", hidden=True)(process.process)
 
-    add_groups(root, {"ledger": ledger.group, "line": line.group, "models": models.group}, find_plugins())
+    own = {"camera": camera.group, "ledger": ledger.group, "line": line.group, "models": models.group}
+    add_groups(root, own, find_plugins())
     return root
 
 

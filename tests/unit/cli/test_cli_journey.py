@@ -40,6 +40,7 @@ def full_line(*gates, **sections):
             "exit": {"sensor": {"pin": 24}, "position_mm": 650},
             "permit": {"output": {"pin": 27, "read_back": {"pin": 28}}},
             "stops": {"air_low": {"pin": 29}},
+            "handshake": {"stopped": {"pin": 30}},
             "challenge": {"at_lot_start": True},
             "model": {"standby": "onnx"},
             **sections,
@@ -189,8 +190,7 @@ def test_what_is_weak_is_said(changes, words):
     [
         (GATE, "no chute sensor"),
         ({**FULL_GATE, "bin_full": None}, "full bin is not noticed"),
-        ({**FULL_GATE, "offset_mm": 35}, "may not be taken"),
-        ({**FULL_GATE, "offset_mm": -20, "dwell_mm": 40}, "may not be taken"),
+        ({**FULL_GATE, "offset_mm": 28, "dwell_mm": 1}, "may not be taken"),
         ({**FULL_GATE, "dwell_mm": 115}, "good neighbour"),
         ({**FULL_GATE, "min_on_ms": 150}, "good neighbour"),
         ({**FULL_GATE, "position_mm": 172}, "to spare"),
