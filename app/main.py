@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from app.bus.place import Place
 from app.capture.camera import Camera
 from app.capture.pictures import read_picture
+from app.capture.watched import WatchedCamera, spotter_for
 from app.clock import Clock, SystemClock, VirtualClock
 from app.config import Line, ModelSettings
 from app.detect.blank import RUNTIME as BLANK
@@ -83,16 +85,20 @@ def goldens_of(setup: Setup) -> Goldens | None:
 
 
 def pins_for(line: Line, place: Place) -> Any:
-    """The pin factory of a line in real time: the twin's, or `None` for gpiozero's own choice on this board.
+    """The pin factory of a line in real time: the twin's, ours, or `None` for gpiozero's own choice on this board.
+
+    Ours is taken where the board has GPIO chips and the library for them, unless `GPIOZERO_PIN_FACTORY` names another.
 
     Raises:
         LineError: The twin does not run, or another station has its pins.
     """
-    if not is_twin(line):
-        return None
-    from app.twin.link import LinkFactory
+    if is_twin(line):
+        from app.twin.link import LinkFactory
 
-    return LinkFactory(place, line.line.lane)
+        return LinkFactory(place, line.line.lane)
+    from app.reject.gpiod_factory import factory_of_this_board
+
+    return factory_of_this_board(f"takt-lane{line.line.lane}", os.environ.get("GPIOZERO_PIN_FACTORY", ""))
 
 
 def live_goldens(setup: Setup) -> Goldens | None:
@@ -173,7 +179,11 @@ def build_rehearsal(
     clock = VirtualClock()
     factory = TwinFactory(clock)
     machine = Machine(setup.line, factory, clock, parts, scenario, seed)
-    cameras = {camera.name: TwinCamera(camera, machine, clock) for camera in setup.line.cameras}
+    cameras: dict[str, Camera] = {}
+    for camera in setup.line.cameras:
+        spotter = spotter_for(setup.line, camera)
+        eye = TwinCamera(camera, machine, clock)
+        cameras[camera.name] = WatchedCamera(eye, spotter) if spotter else eye
     notebook = Notebook(PICTURES_KEPT)
     station = build_station(
         setup,

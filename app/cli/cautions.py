@@ -100,10 +100,15 @@ def _machine_stops(line: Line) -> Iterator[Stop]:
     if line.trigger.source == "sensor":
         covered = f"the part sensor is covered for {line.trigger.blocked_mm:g} mm of belt"
         yield Stop(StopCause.SENSOR_BLOCKED, covered)
-    if line.encoder.driver == "gpio":
+    if line.trigger.vision and line.trigger.source == "vision":
+        blind = f"camera {line.trigger.vision.camera} gives no pictures: parts would pass unseen"
+        yield Stop(StopCause.UNWATCHED, blind)
+    if line.handshake.stopped:
+        yield Stop(StopCause.EXTERNAL_STOP, "the line is stopped from outside, as by its emergency stop")
+    if line.encoder.driver != "virtual":
         running = f", or nothing for {line.encoder.still_ms:g} ms while the belt runs" if line.belt.running else ""
         yield Stop(StopCause.ENCODER_STILL, f"the encoder counts nothing while parts go by{running}")
-        yield Stop(StopCause.ENCODER_FAULT, "the encoder skips states: the belt position is lost")
+        yield Stop(StopCause.ENCODER_FAULT, "the encoder skips states, or cannot be read: the belt position is lost")
         yield Stop(StopCause.BELT_BACKWARDS, "the encoder counts backwards")
     for gate in line.gates:
         if gate.is_pulse:

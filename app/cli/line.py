@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli import line_commands
+from app.cli import line_commands, line_pins
 from app.cli.console import out, print_json
 from app.cli.options import Json, state_folder
 
@@ -47,6 +47,7 @@ def check(
         _show(str(path), setup, explanation)
 
 
+group.command("pins")(line_pins.pins)
 group.command("stop")(line_commands.stop)
 group.command("purge")(line_commands.purge)
 group.command("reset")(line_commands.reset)

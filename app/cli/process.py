@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - a command imports the rooms it needs when it runs
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,7 @@ def process(
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="The pages' port, for web.")] = None,
 ) -> None:
     """Run one process of the table until it is told to stop."""
+    from app.bus.notify import Notifier
     from app.bus.place import default_place
     from app.entries.post import Post
     from app.processes import row_of, table
@@ -33,5 +35,7 @@ def process(
     rows = table({path: setup.line for path, setup in setups.items()})
     first = next(iter(setups.values()))
     row = row_of(rows, name, first.line.line.lane if len(setups) == 1 else None, camera)
-    post = Post(default_place(bus), state_folder(state), row, camera, port)
+    notifier = Notifier.of(os.environ, row.watchdog.max_age_ms)
+    notifier.ready()
+    post = Post(default_place(bus), state_folder(state), row, camera, port, notifier)
     import_module(f"app.entries.{row.kind.value}").run(list(setups.values()), post)

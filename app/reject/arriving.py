@@ -11,7 +11,7 @@ from app.reject.footprints import Footprints
 from app.reject.gating import Gating
 from app.reject.judging import Judging
 from app.reject.lineio import BeltReading
-from app.reject.stops import StopCause
+from app.reject.stops import SWAP, StopCause
 from app.reject.track import Track
 from app.reject.trail import Trail
 from app.types import Confirmation, EventKind, Frame, Outcome, Part, Reason
@@ -147,6 +147,21 @@ class Arriving:
         if is_blocked:
             book.latch(StopCause.SENSOR_BLOCKED, f"the part sensor is covered for {blocked_mm:g} mm")
 
+    def watch(self, camera: str, text: str, *, is_lost: bool) -> None:
+        """Stops the line while the camera that sees parts come is lost: they would pass unseen.
+
+        Args:
+            camera: A camera that was lost, or is back.
+            text: What is wrong with it.
+            is_lost: It gives no frames.
+        """
+        trigger = self._book.line.trigger
+        if trigger.source != "vision" or trigger.vision is None or camera != trigger.vision.camera:
+            return
+        self._book.stops.set_present(StopCause.UNWATCHED, camera, is_lost)
+        if is_lost:
+            self._book.latch(StopCause.UNWATCHED, f"nobody sees parts come: {text}")
+
     def forget(self) -> None:
         """The belt was cleared by hand: nothing covers the sensor."""
         self._covered_since = None
@@ -163,7 +178,7 @@ class Arriving:
         stop_counts = book.counts(book.line.belt.stop_mm)
         if book.speed < 0 or track.part.trigger_count + seen_at < book.belt.origin - stop_counts:
             # Nothing that is not known yet can come from downstream.
-            text = "a new part came while the encoder counted backwards: exchange its wires A and B"
+            text = f"a new part came while the encoder counted backwards: {SWAP}"
             book.latch(StopCause.BELT_BACKWARDS, text, track.part_id)
             self._judging.force(track, Reason.PURGED, "the belt position is not known")
 

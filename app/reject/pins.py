@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from gpiozero import DigitalInputDevice, DigitalOutputDevice
 from gpiozero.exc import GPIOPinInUse, GPIOZeroError, PinFixedPull, PinInvalidPin
 
-from app.clock import NS_PER_S, Clock
+from app.clock import NS_PER_S, Clock, SystemClock
 from app.config import PinName
 from app.errors import ActuationError, ConfigError, LineError, TaktError
 
@@ -19,6 +20,10 @@ OnEdge = Callable[[bool, int], None]
 
 Claims = Sequence[tuple[str, PinName]]
 """Who claims which pin, as `app.config.pins_of` gives it."""
+
+
+class NoPullError(PinFixedPull):  # type: ignore[misc]  # gpiozero ships no types
+    """The pin's driver cannot set its pull, and nobody has said that a resistor is fitted."""
 
 
 class EdgePin:
@@ -57,6 +62,7 @@ class EdgePin:
         self._ticks = pin_factory.ticks
         self._ticks_diff = pin_factory.ticks_diff
         self._is_pulled_up = is_pulled_up
+        self._are_ticks_ours = _has_ticks_of(clock, pin_factory)
         try:
             self._device = DigitalInputDevice(pin, pull_up=is_pulled_up, pin_factory=pin_factory)
         except pin_failures() as error:
@@ -74,6 +80,9 @@ class EdgePin:
         self._device.close()
 
     def _changed(self, ticks: Any, state: Any) -> None:
+        if self._are_ticks_ours:
+            self._on_edge(bool(state) is not self._is_pulled_up, ticks)
+            return
         # Ticks are opaque and may wrap, so only their age is used: it carries the edge's time over to our clock.
         age_ns = round(self._ticks_diff(self._ticks(), ticks) * NS_PER_S)
         self._on_edge(bool(state) is not self._is_pulled_up, self._now_ns() - age_ns)
@@ -144,6 +153,16 @@ class DrivenPin:
                 self._device.close()
 
 
+def _has_ticks_of(clock: Clock, pin_factory: Any) -> bool:
+    """The factory's ticks are nanoseconds of this clock: an edge's time need not be reckoned from its age.
+
+    Between the two readings that an age takes, the process may lose the processor for milliseconds.
+    """
+    own = getattr(pin_factory, "clock", None)
+    is_same = own is clock or (isinstance(own, SystemClock) and isinstance(clock, SystemClock))
+    return is_same and isinstance(pin_factory.ticks(), int)
+
+
 def pin_failures() -> tuple[type[Exception], ...]:
     """What pins can raise: gpiozero's errors, the kernel's, those of libraries, and lgpio's, which derive from none."""
     lgpio = sys.modules.get("lgpio")
@@ -156,20 +175,29 @@ def refused(claimant: str, pin: PinName, error: Exception, pin_factory: Any, cla
         rivals = " and ".join(_rivals(claimant, pin, pin_factory, claims)) or "something else in this program"
         return ConfigError(f"pin {pin} is claimed twice, by {rivals} and by {claimant}", "give one of them another pin")
     if isinstance(error, PinInvalidPin):
-        return ConfigError(f"pin {pin!r} of {claimant} does not exist on this board", "correct the pin")
+        return ConfigError(f"pin {pin!r} of {claimant} does not exist on this board", f"correct the pin: {error}")
+    if isinstance(error, NoPullError):
+        return ConfigError(f"pin {pin} of {claimant} has no pull of its own", str(error))
     if isinstance(error, PinFixedPull):
         return ConfigError(
             f"pin {pin} of {claimant} has a resistor that holds it at its active level",
             "choose another pin, or change active_low and the wiring with it",
         )
-    if isinstance(error, OSError) and error.errno == errno.EBUSY:
-        return LineError(f"pin {pin} of {claimant} is held by another program", "end that program")
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
-        return LineError(f"pin {pin} of {claimant} may not be used by this user", "add the user to the group gpio")
-    return LineError(
-        f"pin {pin} of {claimant} cannot be claimed: {error}",
-        "check that the board offers it as GPIO and that it is free",
-    )
+    return _refused_by_kernel(f"pin {pin} of {claimant}", error)
+
+
+def _refused_by_kernel(pin: str, error: Exception) -> LineError:
+    number, words = (error.errno, error.strerror) if isinstance(error, OSError) else (None, None)
+    if number == errno.EBUSY and words not in (None, os.strerror(errno.EBUSY)):
+        mend = "end what holds it, or choose another pin: takt line pins shows who holds what"
+        return LineError(f"{pin} cannot be had: {words}", mend)
+    if number == errno.EBUSY:
+        return LineError(f"{pin} is held by another program", "end that program")
+    if number in (errno.EACCES, errno.EPERM):
+        return LineError(f"{pin} may not be used by this user", "add the user to the group gpio")
+    if number == errno.ENODEV:
+        return LineError(f"{pin} cannot be claimed: {words}", "plug it in again")
+    return LineError(f"{pin} cannot be claimed: {error}", "check that the board offers it as GPIO and that it is free")
 
 
 def _rivals(claimant: str, pin: PinName, pin_factory: Any, claims: Claims) -> list[str]:

@@ -21,7 +21,7 @@ from app.reject.judging import Judging
 from app.reject.lineio import BeltReading, Edge
 from app.reject.settling import Settling
 from app.reject.signals import Command, Permit
-from app.reject.stops import Latch, StopCause
+from app.reject.stops import SWAP, Latch, StopCause
 from app.reject.track import Fate
 from app.status import State
 from app.types import (
@@ -39,7 +39,12 @@ from app.types import (
 
 FIRST = Opening()
 
-LEVEL_CAUSES = {"bin_full": StopCause.BIN_FULL, "bin_open": StopCause.BIN_OPEN, "air_low": StopCause.AIR_LOW}
+LEVEL_CAUSES = {
+    "bin_full": StopCause.BIN_FULL,
+    "bin_open": StopCause.BIN_OPEN,
+    "air_low": StopCause.AIR_LOW,
+    "stopped": StopCause.EXTERNAL_STOP,
+}
 
 
 class Tracker:
@@ -121,6 +126,11 @@ class Tracker:
     def count(self) -> int:
         """The encoder's count."""
         return self._book.belt.count
+
+    @property
+    def missed(self) -> int:
+        """How many quadrature states the encoder has skipped since its start."""
+        return self._book.belt.missed
 
     @property
     def has_commands(self) -> bool:
@@ -229,11 +239,12 @@ class Tracker:
         skipped = self._book.belt.observe(reading, now_ns)
         self._arriving.observe(reading)
         self._book.at(now_ns)
+        self._book.stops.set_present(StopCause.ENCODER_FAULT, "encoder", bool(reading.trouble))
         if skipped:
-            self._book.latch(
-                StopCause.ENCODER_FAULT, f"the encoder skipped {skipped} states: the belt position is lost"
-            )
-            self._begin_purge()
+            is_known = any(each.cause is StopCause.ENCODER_FAULT for each in self.latches)
+            why = reading.trouble or f"the encoder skipped {skipped} states"
+            self._book.latch(StopCause.ENCODER_FAULT, f"{why}: the belt position is lost")
+            self._begin_purge(is_told=not is_known)
 
     def edge(self, edge: Edge) -> None:
         """Takes a debounced edge of any input; inputs without a rule are ignored."""
@@ -273,6 +284,19 @@ class Tracker:
         A frame with a `lead_um` creates the part that it shows.
         """
         return self._exposing.bind(frame) if frame.lead_um is None else self._arriving.show(frame)
+
+    def camera(self, name: str, text: str, *, is_lost: bool) -> None:
+        """Notes how a camera is.
+
+        Args:
+            name: The camera.
+            text: What is wrong with it; empty: it is back.
+            is_lost: It gives no frames now, and has forgotten what it was asked for.
+        """
+        self._book.write(EventKind.CAMERA, camera=name, text=text)
+        self._arriving.watch(name, text, is_lost=is_lost)
+        if is_lost:
+            self.camera_restarted(name)
 
     def camera_restarted(self, camera: str) -> None:
         """The camera has forgotten what it was asked for: the parts that wait for it are rejected."""
@@ -378,8 +402,12 @@ class Tracker:
         cause = LEVEL_CAUSES.get(name.partition(":")[0])
         if cause is not None:
             self._book.stops.set_present(cause, name, is_active)
-            if is_active:
+            if is_active and cause is not StopCause.EXTERNAL_STOP:
                 self._book.latch(cause, f"input {name} is active")
+            elif is_active:
+                self._book.latch(cause, "the line was stopped from outside: input stopped is active")
+                if at_ns is not None:  # at the start a purge follows anyway
+                    self._begin_purge()
 
     def _check_belt(self) -> None:
         book = self._book
@@ -391,10 +419,11 @@ class Tracker:
             book.latch(StopCause.ENCODER_STILL, "the belt runs and the encoder does not count")
         back_mm = (book.belt.high_water - book.belt.count) / book.belt.counts_per_mm
         if back_mm > self._watched_mm:
-            book.latch(StopCause.BELT_BACKWARDS, f"the belt has gone back by {back_mm:.0f} mm, or the encoder says so")
+            text = f"the belt has gone back by {back_mm:.0f} mm; if it runs forward, {SWAP}"
+            book.latch(StopCause.BELT_BACKWARDS, text)
         self._arriving.check_sensor()
 
-    def _begin_purge(self, by: str = "") -> None:
+    def _begin_purge(self, by: str = "", *, is_told: bool = True) -> None:
         """Rejects everything up to the last gate and the coasting distance beyond; a diverter stays open for it."""
         book = self._book
         gate = self._gating.default
@@ -406,7 +435,8 @@ class Tracker:
         self._arriving.purge_end = book.reach + book.counts(self._watched_mm)
         self._gating.is_purging = True
         asked: dict[str, Scalar] = {"by": by} if by else {}
-        book.write(EventKind.PURGE_STARTED, None, mm=self._watched_mm, **asked)
+        if is_told:  # an encoder that fails at every count must not fill the ledger
+            book.write(EventKind.PURGE_STARTED, None, mm=self._watched_mm, **asked)
 
     def _clear_by_hand(self) -> None:
         book = self._book

@@ -15,6 +15,8 @@ from app.clock import NS_PER_S, VirtualClock
 from app.config import Line
 from app.reject.gpio import open_line
 from app.twin.pins import TwinFactory
+from tests.contract.fake_gpiochip import FakeGpioChip
+from tests.contract.gpio_benches import PI, FakeBench
 from tests.contract.linked_board import LinkedBoard
 
 MS = 1_000_000
@@ -83,6 +85,24 @@ class MockBoard(MockFactory):
         return bool(self.pin(pin).state)
 
 
+class ChipBoard:
+    """The machine's side of a Raspberry Pi whose GPIO chip is made of software."""
+
+    def __init__(self, clock):
+        self._bench = FakeBench(clock, FakeGpioChip("gpiochip0", "pinctrl-bcm2711", [""] * 58), PI)
+        self.factory = self._bench.make_factory(clock=clock, is_pumped=True)
+
+    def drive(self, pin, is_high):
+        self._bench.drive_offset(pin, is_high)
+        self.factory.pump()
+
+    def level(self, pin):
+        return self._bench.level_at(pin)
+
+    def close(self):
+        self._bench.close()
+
+
 @dataclass
 class Bench:
     """A board, a clock and the line that is tested."""
@@ -136,4 +156,4 @@ VIRTUAL = {
     "belt": {"running": {"pin": RUNNING, "debounce_ms": 5}},
 }
 
-BOARDS = {"twin": TwinBoard, "link": LinkBoard, "gpiozero-mock": MockBoard}
+BOARDS = {"twin": TwinBoard, "link": LinkBoard, "gpiozero-mock": MockBoard, "gpiod": ChipBoard}

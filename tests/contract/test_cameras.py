@@ -9,9 +9,9 @@ import pytest
 from app.bus.place import Place
 from app.capture.drivers import open_camera
 from app.capture.folder import FolderCamera
-from app.capture.opencv import LiveCamera
+from app.capture.live import LiveCamera
 from app.capture.video import VideoCamera
-from app.clock import NS_PER_S, SystemClock, VirtualClock
+from app.clock import NS_PER_MS, NS_PER_S, SystemClock, VirtualClock
 from app.config import Line
 from app.errors import CameraError, ConfigError, FrameTimeoutError
 from app.twin.eye import Eye, LinkCamera
@@ -19,6 +19,7 @@ from app.twin.machine import Machine
 from app.twin.parts import Piece
 from app.twin.pins import TwinFactory
 from app.twin.scenario import Scenario
+from tests.contract import gige_bench
 from tests.unit.capture.recordings import HEIGHT, LEVELS, WIDTH, make_folder, make_video, settings
 from tests.unit.capture.scripted_device import GONE, ScriptedDevice
 
@@ -44,7 +45,9 @@ class Bench:
         if self.eye is not None:
             self.eye.after()
         if self.device is not None:
-            # The frame whose reading began before the trigger does not answer it.
+            # The frame whose reading began before the trigger does not answer it; nor would one that arrived sooner
+            # after it than exposure and transfer take.
+            self.clock.advance_to(self.clock.now_ns() + 10 * NS_PER_MS)
             self.device.send(255)
             self.device.wait_until_read()
             self.clock.advance_to(self.clock.now_ns() + 2)
@@ -153,10 +156,16 @@ class AnewCamera(LinkCamera):
         super().open()
 
 
-BENCHES = {"folder": folder_bench, "video": video_bench, "live": live_bench, "twin-link": eye_bench}
+def gige(tmp_path, size, **changed):
+    camera, clock, levels = gige_bench.make(tmp_path, size, **changed)
+    return Bench(camera, clock, eye=levels)
 
 
-@pytest.fixture(params=BENCHES)
+BENCHES = {"folder": folder_bench, "video": video_bench, "live": live_bench, "twin-link": eye_bench, "gige": gige}
+MARKS = {"gige": pytest.mark.gige}
+
+
+@pytest.fixture(params=[pytest.param(name, marks=MARKS.get(name, ())) for name in BENCHES])
 def bench_of(request, tmp_path):
     """Makes a bench with an open camera of the kind under test."""
     benches = []

@@ -19,7 +19,7 @@ from app.config import CameraSettings
 from app.errors import CameraError, FrameTimeoutError
 from app.types import Frame
 
-SETTINGS = CameraSettings(name="top", width_px=32, height_px=24, channels=1)
+SETTINGS = CameraSettings(name="top", width_px=32, height_px=24, channels=1, dark_level=0)
 SLOTS = 4
 
 
@@ -31,12 +31,18 @@ class Eye:
     def __init__(self) -> None:
         self.triggers: list[int] = []
         self.ready: list[Frame] = []
-        self.shape = (24, 32)
         self.is_gone = False
+
+    def open(self) -> None:
+        if self.is_gone:
+            raise CameraError("camera 'top' is gone", "check its cable")
+
+    def close(self) -> None:
+        self.ready.clear()
 
     def trigger(self, at_ns: int) -> None:
         self.triggers.append(at_ns)
-        image = np.full(self.shape, len(self.triggers), np.uint8)
+        image = np.full((24, 32), len(self.triggers), np.uint8)
         self.ready.append(Frame(image, "top", at_ns, counter=len(self.triggers), name="a.png"))
 
     def grab(self, deadline_ns: int) -> Frame:
@@ -181,19 +187,84 @@ def test_replaced_capture_process_is_told_once_so_that_nobody_waits_for_its_fram
     assert (pair.grab().image == 2).all()
 
 
+def test_capture_process_that_just_starts_is_not_called_silent(pair) -> None:
+    pair.die()
+    (pair.place.camera(1, "top")).unlink()
+    pair.start()
+    camera = SlottedCamera(1, "top", pair.place, pair.bell, pair.clock)
+    camera.open()
+    with pytest.raises(CameraError, match="its capture process is starting; wait for it"):
+        camera.grab(pair.clock.now_ns())
+
+
 def test_trouble_of_the_driver_is_passed_on_in_its_words(pair) -> None:
-    pair.shoot()
-    pair.grab().release()
-    pair.block.write(json.dumps({"at_ns": pair.clock.now_ns() + NS_PER_S, "text": "camera 'top' is gone"}).encode())
+    pair.eye.is_gone = True
+    pair.feeder.step()
     pair.wait(60)
+    with pytest.raises(CameraError, match=r"^camera 'top' is gone; check its cable; it is opened again by itself$"):
+        pair.grab()
+    assert pair.camera.said.is_away
+
+
+def test_frame_from_before_the_trouble_is_not_lost_with_the_camera(pair) -> None:
+    pair.shoot()
+    pair.eye.is_gone = True
+    pair.feeder.step()
+    pair.wait(60)
+    assert (pair.grab().image == 1).all()
     with pytest.raises(CameraError, match="is gone"):
         pair.grab()
 
 
-def test_frame_of_another_size_ends_the_capture_process_with_both_sizes(pair) -> None:
-    pair.eye.shape = (12, 32)
-    with pytest.raises(CameraError, match="32 x 12 px, the settings name 32 x 24"):
-        pair.shoot()
+def test_first_frame_after_the_trouble_is_fetched_at_once(pair) -> None:
+    pair.eye.is_gone = True
+    pair.feeder.step()
+    pair.wait(110)
+    with pytest.raises(CameraError, match="is gone"):
+        pair.grab()
+    pair.eye.is_gone = False
+    pair.feeder.step()  # opens it
+    pair.feeder.step()  # and has it prove itself
+    pair.shoot()
+    assert (pair.grab().image == 2).all()
+    with pytest.raises(FrameTimeoutError):
+        pair.grab()
+
+
+def test_camera_that_was_opened_again_between_two_looks_is_told_once(pair) -> None:
+    pair.eye.is_gone = True
+    pair.feeder.step()
+    pair.eye.is_gone = False
+    pair.wait(110)
+    pair.feeder.step()
+    pair.feeder.step()
+    with pytest.raises(CameraError, match="was opened again"):
+        pair.grab()
+    with pytest.raises(FrameTimeoutError):
+        pair.grab()
+
+
+def test_trouble_of_a_camera_is_believed_while_its_process_waits_in_a_call(pair) -> None:
+    pair.eye.is_gone = True
+    pair.feeder.step()
+    pair.wait(3000)
+    with pytest.raises(CameraError, match="is gone"):
+        pair.grab()
+    pair.wait(9000)
+    with pytest.raises(CameraError, match="has said nothing for 12"):
+        pair.grab()
+
+
+def test_refused_frame_is_named_and_the_camera_is_not_taken_for_gone(pair) -> None:
+    pair.shoot()
+    pair.grab().release()
+    pair.eye.ready.append(Frame(np.full((12, 32), 9, np.uint8), "top", pair.clock.now_ns(), counter=9))
+    pair.feeder.step()
+    pair.wait(60)
+    with pytest.raises(FrameTimeoutError):
+        pair.grab()
+    assert "refused as of another format" in pair.camera.said.text
+    assert (pair.camera.said.refused, pair.camera.said.is_away) == (1, False)
 
 
 def test_closed_camera_refuses(pair) -> None:
