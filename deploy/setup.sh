@@ -85,16 +85,38 @@ check_libraries() {
     fail "OpenCV does not load: $problem"
 }
 
-add_test_programs() {
+# Whether a program, or with a slash a file that a pattern names, is on this machine.
+is_here() {
+    case $1 in
+    */*)
+        for file in $1; do [ -e "$file" ] && return 0; done
+        return 1
+        ;;
+    *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+add_test_packages() {
     missing=
-    while read -r program package _; do
-        case $program in "" | "#"*) continue ;; esac
-        command -v "$program" >/dev/null 2>&1 || missing="$missing $package"
+    while read -r wanted package _; do
+        case $wanted in "" | "#"*) continue ;; esac
+        is_here "$wanted" || missing="$missing $package"
     done <deploy/test-packages.txt
+    # The headers of this very Python; it brings them itself unless it is Debian's.
+    headers=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    is_here "$headers/Python.h" || missing="$missing $("$venv/bin/python" -c 'import sys; print("python%d.%d-dev" % sys.version_info[:2])')"
     # shellcheck disable=SC2086  # a list of words
     if [ -n "$missing" ] && ! apt_install $missing; then
         echo "takt setup: without$missing some tests are left out; to run them: sudo apt-get install$missing"
     fi
+}
+
+# The extra that has to be built here. A machine that cannot build it still runs every other test.
+add_gige() {
+    "$venv/bin/python" -c 'import gi' >/dev/null 2>&1 && return 0
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --retries 2 --no-compile -e ".[gige]" >>"$log" 2>&1 ||
+        echo "takt setup: PyGObject cannot be built here ($log says why), so the tests of GigE Vision cameras are left out;" \
+            "to run them: $venv/bin/pip install -e \".[gige]\""
 }
 
 case ${1:-} in
@@ -110,7 +132,10 @@ echo "takt setup: installing what \`$1\` needs into $venv; this happens once"
 "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --retries 2 --no-compile -e ".[$extras]" >"$log" 2>&1 ||
     fail "pip could not install takt-inspect[$extras]: $(grep -E '^ERROR' "$log" | tail -n 1); all of it is in $log"
 check_libraries
-[ "$1" = run ] || add_test_programs
+if [ "$1" != run ]; then
+    add_test_packages
+    add_gige
+fi
 pwd >"$venv/.checkout"
 for purpose in $done_for; do
     basis >"$venv/.installed-$purpose"

@@ -52,9 +52,59 @@ def _is_index_reachable() -> bool:
         return subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 0
 
 
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""For what comes from the system's packages and not from an index: GStreamer, and an OpenCV with it."""
+
+_VERSION = ".".join(map(str, sys.version_info[:2]))
+_OPENCV_WITH_GSTREAMER = """
+import cv2, sys
+is_ours = ".".join(map(str, sys.version_info[:2])) == sys.argv[1]
+sys.exit(not (is_ours and cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER)))
+"""
+_RTSP_SERVER = """
+import gi, sys
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+sys.exit(not all(map(Gst.ElementFactory.find, ("videotestsrc", "openh264enc", "h264parse", "rtph264pay"))))
+"""
+
+
+def _system_python_runs(code: str) -> Callable[[], bool]:
+    """Whether the system's Python ends well when it runs this."""
+
+    @lru_cache(maxsize=1)
+    def is_here() -> bool:
+        command = [SYSTEM_PYTHON, "-c", code, _VERSION]
+        is_installed = shutil.which(SYSTEM_PYTHON) is not None
+        return is_installed and subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+
+    return is_here
+
+
+def _is_guest_made() -> bool:
+    """A virtual machine can be started without making its image first."""
+    from tests.hil import image
+
+    return image.is_made()
+
+
 def find_browser() -> str | None:
     """The Chromium of this machine."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def _has_gige() -> bool:
+    """Aravis loads, and its fake camera is there."""
+    from app.capture.aravis import load_aravis
+    from app.errors import MissingDriverError
+
+    try:
+        load_aravis()
+    except MissingDriverError:
+        return False
+    return shutil.which("arv-fake-gv-camera-0.8") is not None
 
 
 GROUPS = (
@@ -74,6 +124,24 @@ GROUPS = (
         lambda: shutil.which("strace") is not None,
         "strace is not installed; run: sudo apt-get install strace",
     ),
+    Group(
+        "gige",
+        _has_gige,
+        "no Aravis with its fake camera; run: sudo apt-get install aravis-tools gir1.2-aravis-0.8, and make setup",
+    ),
+    Group(
+        "rtsp",
+        _system_python_runs(_RTSP_SERVER),
+        "the system's Python has no RTSP server of GStreamer; run: sudo apt-get install python3-gi"
+        " gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad",
+    ),
+    Group(
+        "gstreamer",
+        _system_python_runs(_OPENCV_WITH_GSTREAMER),
+        "the system's Python has no OpenCV with GStreamer, or is of another version than this one; run:"
+        " sudo apt-get install python3-opencv gstreamer1.0-plugins-good",
+    ),
+    Group("hil", _is_guest_made, "the guest with a kernel of its own is not made; run: make test-hil"),
     Group("network", _is_index_reachable, "pip reaches no package index"),
 )
 LONG = Group("long", lambda: False, "soaks at full length; run: make test-long")

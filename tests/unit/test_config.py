@@ -103,6 +103,27 @@ def test_all_problems_are_told_at_once() -> None:
         ({"permit": {"output": {"pin": 9}, "toggle_ms": 20, "hold_ms": 59}}, "at least three times permit.toggle_ms"),
         ({"camera": [{"binding": "one_outstanding", "transfer_ms": 90}]}, "binding one_outstanding needs"),
         ({"gate": []}, "gate"),
+        ({"gate": gate(offset_mm=31)}, "acts from 31 to 71 mm behind the leading edge and misses the middle of every"),
+        ({"gate": gate(offset_mm=-20, dwell_mm=50)}, "at 30: change offset_mm or dwell_mm"),
+        ({"gate": gate(kind="air", offset_mm=20, dwell_mm=5, min_on_ms=30)}, "acts from 20 to 29 mm"),
+        ({"encoder": {"driver": "counter"}}, "needs encoder.counter, as counter0/count0"),
+        ({"encoder": {"driver": "counter", "counter": "counter0"}}, "the twin has none: use gpio"),
+        (
+            {"encoder": {"driver": "virtual", "speed_mm_s": 500, "reverse": True}, "belt": {"running": {"pin": 9}}},
+            "encoder.reverse means nothing",
+        ),
+        ({"handshake": {"ready": {"pin": 9}, "refresh_ms": 39}}, "handshake.refresh_ms must be at least 40"),
+        ({"handshake": {"fault": {"pin": 4}}}, "pin 4 is claimed twice, by part and by fault"),
+        ({"watchdog": {"device": "/dev/watchdog", "timeout_s": 1}}, "watchdog.timeout_s = 1"),
+        ({"trigger": {"source": "vision"}}, "needs the table [trigger.vision]"),
+        ({"trigger": {"source": "vision", "vision": {"camera": "side", "mm_per_px": 1}}}, "name one of top"),
+        (
+            {
+                "trigger": {"source": "vision", "vision": {"mm_per_px": 1}},
+                "camera": [{"driver": "folder", "source": "pictures"}],
+            },
+            "pictures of a folder, not a belt",
+        ),
     ],
 )
 def test_line_that_cannot_work_is_refused(changes: dict[str, object], says: str) -> None:
@@ -116,6 +137,32 @@ def test_gate_too_close_to_the_camera_is_refused_by_how_many_mm() -> None:
     assert "move the gate 5.6 mm downstream" in text
     near = [*gate(position_mm=165 + 5.6)]
     assert validated(Line, {**GOOD, "gate": near}, "line.toml").gates[0].position_mm == 170.6
+
+
+def test_encoder_that_is_too_fast_is_refused_with_what_mends_it() -> None:
+    text = refused(encoder={"a": 5, "b": 6, "counts_per_mm": 12})
+    assert "gives 12,000 counts per second at belt.v_max_mm_s, more than the 5,000 that its driver gpio" in text
+    assert "use a coarser one, up to 5 counts per mm, or count by the kernel (encoder.driver = counter)" in text
+
+
+@pytest.mark.parametrize("limit", [0, 12000])
+def test_limit_of_the_encoder_can_be_set(limit: float) -> None:
+    encoder = {"a": 5, "b": 6, "counts_per_mm": 12, "max_counts_per_s": limit}
+    line = validated(Line, {**GOOD, "encoder": encoder}, "line.toml")
+    assert line.encoder.limit_counts_s == limit
+
+
+def test_counter_of_the_kernel_has_no_limit_of_ours() -> None:
+    encoder = {"driver": "counter", "counter": "counter0/count0", "counts_per_mm": 1000}
+    values = {**GOOD, "encoder": encoder, "camera": [{"driver": "opencv", "source": "0"}]}
+    assert validated(Line, values, "line.toml").encoder.limit_counts_s == 0
+
+
+def test_handshake_lines_are_inputs_and_outputs_of_the_line() -> None:
+    handshake = {name: {"pin": pin} for pin, name in enumerate(["ready", "fault", "line_stop", "stopped"], 10)}
+    line = validated(Line, {**GOOD, "handshake": handshake}, "line.toml")
+    assert set(outputs_of(line)) == {"gate:reject", "ready", "fault", "line_stop"}
+    assert set(inputs_of(line)) == {"part", "stopped"}
 
 
 @pytest.mark.parametrize(

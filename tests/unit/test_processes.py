@@ -127,6 +127,16 @@ def test_the_station_is_watched_by_its_status_and_the_pages_by_their_answer():
     assert {signs[name] for name in ("twin", "capture-top", "recorder")} == {Sign.BEAT}
 
 
+def test_a_camera_that_takes_long_to_open_is_given_longer_and_found_hung_within_seconds():
+    def longest_ms(**changes):
+        rows = table({Path("/l.toml"): lane(1, cameras=(camera(**changes),))})
+        return row_of(rows, "capture").watchdog.max_age_ms
+
+    assert longest_ms(driver="twin") <= 2_000
+    assert longest_ms(driver="folder", source="/pictures") <= 2_000
+    assert {longest_ms(driver=each, source="x") for each in ("gige", "csi", "opencv")} == {8_000}
+
+
 def test_a_network_camera_may_use_the_network_and_a_device_only_itself():
     remote, device = (
         row_of(table({Path("/l.toml"): lane(1, cameras=(camera(driver="opencv", source=source),))}), "capture")

@@ -15,6 +15,7 @@ from app.recipe import Recipe
 from app.reject.lineio import BeltReading, Edge
 from app.reject.tracking import Tracker
 from app.station import Station
+from app.status import CameraStatus
 from app.types import Detection, EventKind, Frame, Opening
 
 PICTURE = np.zeros((4, 4), np.uint8)
@@ -29,6 +30,7 @@ class Io:
         self.gates: list[bool] = []
         self.toggles = 0
         self.drops = 0
+        self.lines: dict[str, bool] = {}
         self.faults: list[str] = []
         self.refuses = False
 
@@ -43,6 +45,11 @@ class Io:
         if self.refuses:
             raise ActuationError("gate reject did not move", "check its wires")
         self.gates.append(is_rejecting)
+
+    def set_line(self, name, is_on, now_ns):
+        if self.refuses:
+            raise ActuationError(f"{name} did not move", "check its wires")
+        self.lines[name] = is_on
 
     def toggle_permit(self, now_ns):
         if self.refuses:
@@ -84,6 +91,7 @@ class Eye:
         self.frames: deque[Frame] = deque()
         self.released = 0
         self.fails = ""
+        self.said = None
 
     def open(self):
         pass
@@ -382,3 +390,95 @@ def test_lost_camera_rejects_the_part_that_waits_for_it_and_is_named() -> None:
     assert bench.reasons == ["NO_FRAME"]
     assert bench.station.status().state.value == "NO_CAMERA"
     assert "camera top is gone" in bench.station.status().cameras[0].text
+
+
+def told(bench) -> list[str]:
+    return [event.data["text"] for event in bench.events(EventKind.CAMERA)]
+
+
+def test_lost_camera_is_one_entry_of_the_ledger_and_its_return_another() -> None:
+    bench = Bench()
+    bench.eyes["top"].fails = "grab"
+    bench.move(5)
+    bench.eyes["top"].fails = ""
+    bench.move(5)
+    assert told(bench) == ["camera top is gone; check its cable", ""]
+    assert bench.station.status().state.value == "RUNNING"
+
+
+def test_part_that_comes_to_a_lost_camera_is_rejected_with_its_sentence_and_triggers_nothing() -> None:
+    bench = Bench()
+    bench.eyes["top"].fails = "grab"
+    bench.part()
+    bench.move(1)
+    verdict = bench.events(EventKind.VERDICT)[0]
+    assert (verdict.data["reasons"], verdict.data["text"]) == ("NO_FRAME", "camera top is gone; check its cable")
+    assert bench.eyes["top"].triggers == []
+
+
+def test_camera_is_lost_when_no_part_is_expected_too() -> None:
+    bench = Bench()
+    bench.eyes["top"].fails = "grab"
+    bench.station.step()
+    assert bench.station.status().state.value == "NO_CAMERA"
+    assert bench.station.status().cameras[0].is_away
+
+
+def test_refused_frame_is_shown_and_recorded_and_other_parts_go_on() -> None:
+    bench = Bench()
+    bench.eyes["top"].said = CameraStatus("top", "a frame was refused as dark", refused=1, dropped=4)
+    bench.part()
+    assert bench.eyes["top"].triggers
+    status = bench.station.status()
+    assert (status.state.value, status.why) == ("NO_CAMERA", "a frame was refused as dark")
+    assert (status.cameras[0].refused, status.cameras[0].dropped, status.cameras[0].is_away) == (1, 4, False)
+    bench.look()
+    assert bench.events(EventKind.FRAME), "the part that waits has not been given up"
+    bench.eyes["top"].said = CameraStatus("top", refused=1)
+    bench.move(1)
+    assert told(bench) == ["a frame was refused as dark", ""]
+
+
+def test_camera_that_goes_from_a_refused_frame_to_none_at_all_is_lost() -> None:
+    bench = Bench()
+    bench.part()
+    bench.eyes["top"].said = CameraStatus("top", "a frame was refused as torn")
+    bench.move(1)
+    bench.eyes["top"].fails = "grab"
+    bench.move(1)
+    assert told(bench) == ["a frame was refused as torn", "camera top is gone; check its cable"]
+    assert bench.reasons == ["NO_FRAME"]
+
+
+def test_lost_camera_that_comes_back_with_a_refused_frame_is_lost_no_longer() -> None:
+    bench = Bench()
+    bench.eyes["top"].fails = "grab"
+    bench.move(1)
+    bench.eyes["top"].fails = ""
+    bench.eyes["top"].said = CameraStatus("top", "a frame was refused as dark")
+    bench.move(1)
+    assert told(bench) == ["camera top is gone; check its cable", "a frame was refused as dark"]
+    assert not bench.station.status().cameras[0].is_away
+    bench.part()
+    assert bench.eyes["top"].triggers
+
+
+def test_camera_that_takes_no_triggers_is_named_until_its_next_frame() -> None:
+    bench = Bench()
+    bench.eyes["top"].fails = "trigger"
+    bench.part()
+    bench.move(30)
+    assert bench.station.status().state.value == "NO_CAMERA"
+    bench.eyes["top"].fails = ""
+    bench.part()
+    bench.look()
+    bench.move(1)
+    assert told(bench) == ["camera top is gone; check its cable", ""]
+
+
+def test_what_a_camera_does_before_the_belt_is_followed_is_nobodys() -> None:
+    bench = Bench()
+    bench.station._is_followed = False
+    bench.eyes["top"].fails = "grab"
+    assert bench.station.serve("top") is False
+    assert told(bench) == []

@@ -299,6 +299,16 @@ def test_what_a_child_says_carries_its_name_and_a_flood_is_cut(works):
     assert len(lines) < 50
 
 
+def test_what_systemd_tells_the_supervisor_is_not_told_to_its_children(works, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    monkeypatch.setenv("WATCHDOG_USEC", "1000")
+    monkeypatch.setenv("TAKT_NOTED", "yes")
+    asking = f"{PRELUDE}\nprint('told', os.environ.get('NOTIFY_SOCKET'), os.environ['TAKT_NOTED'])\ngo_on()"
+    works.run(lambda: works.are_up("web") and any("told" in line for line in works.said), web=asking)
+
+    assert "web: told None yes" in works.said
+
+
 def test_how_the_processes_are_can_be_read_from_the_bus(works):
     seen = []
 

@@ -130,6 +130,29 @@ def test_nothing_ever_gives_up():
         assert "Restart=always" in text
 
 
+def test_a_process_that_hangs_is_found_by_systemd_too():
+    for row in ROWS:
+        keys = parsed(units(ROWS, BOX)[unit_name(row)])["Service"]
+
+        assert keys["Type"] == "notify"
+        assert keys["WatchdogSec"] == f"{row.watchdog.start_ms:.0f}ms"
+        assert keys["WatchdogSignal"] == "SIGKILL"
+
+
+def test_the_station_reaches_the_watchdog_and_the_counter_that_its_line_names():
+    line = TWIN.model_copy(
+        update={
+            "cameras": (TWIN.cameras[0].model_copy(update={"driver": "opencv", "source": "0"}),),
+            "encoder": TWIN.encoder.model_copy(update={"driver": "counter", "counter": "counter0/count0"}),
+            "watchdog": TWIN.watchdog.model_copy(update={"device": "/dev/watchdog"}),
+        }
+    )
+    text = units(table({Path("/etc/takt/line.toml"): line}), BOX)["takt-station.service"]
+
+    for device in ("char-gpiochip", "char-counter", "/dev/watchdog"):
+        assert f"DeviceAllow={device} rw" in text
+
+
 def test_waits_grow_only_where_systemd_knows_how():
     assert "RestartSteps" not in service("web")
     keys = service("web", box=replace(BOX, systemd=254))
