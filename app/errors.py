@@ -24,6 +24,12 @@ builtin kind that a caller would expect, so that code which knows nothing of Tak
 
 from __future__ import annotations
 
+import re
+
+# As far as the last @: a password that was not escaped may hold one, and must not be shown for that.
+_LOGIN = re.compile(r"(?<=://)([^:/?#]*):.*@", re.DOTALL)
+_SECRET = re.compile(r"(?i)((?:password|passwd|pass|pwd|token|secret|key)=)[^&;#/]*")
+
 
 class TaktError(Exception):
     """Base of every error that Takt raises on purpose.
@@ -130,3 +136,8 @@ class RecordError(TaktError, OSError):
     """The ledger or the pictures cannot be read or written, or do not verify."""
 
     exit_code = 12
+
+
+def redacted(source: str) -> str:
+    """An address as it may be printed: without the password of its login, and without keys in its query."""
+    return _SECRET.sub(r"\1***", _LOGIN.sub(r"\1:***@", source))

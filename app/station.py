@@ -27,7 +27,7 @@ from app.reject.signals import Command, Expose, MoveGate, Permit
 from app.reject.tracking import Tracker
 from app.reject.watchdog import Heartbeat
 from app.status import CameraStatus, State, Status, StopReason
-from app.types import LedgerEvent, Reason, Scalar, Tally
+from app.types import Frame, LedgerEvent, Reason, Scalar, Tally
 from app.verdicts import Judge, Recorder, Verdicts
 
 STAGES = ("transfer", "wake", "pre", "infer", "decode", "decide", "frame_to_verdict", "command", "gate")
@@ -122,6 +122,7 @@ class Station:
         self._camera_faults = dict.fromkeys(cameras, "")
         self._is_followed = False
         self._lost: set[str] = set()
+        self._early: dict[str, Frame] = {}
         self._deaf: set[str] = set()
         self._frames = dict.fromkeys(cameras, 0)
         self._last_frame_ns = dict.fromkeys(cameras, 0)
@@ -264,7 +265,7 @@ class Station:
             if not self._is_followed:  # what a camera does before the belt is followed concerns no part
                 return is_any
             try:
-                frame = camera.grab(self._clock.now_ns())
+                frame = self._early.pop(name, None) or camera.grab(self._clock.now_ns())
             except FrameTimeoutError:
                 self._hear(name)
                 return is_any
@@ -274,12 +275,17 @@ class Station:
             is_any = True
             self._deaf.discard(name)
             self._hear(name)
-            self._frames[name] += 1
             self._last_frame_ns[name] = frame.in_memory_ns
+            is_early = False
             try:
-                self._verdicts.judge(frame)
+                is_early = not self._verdicts.judge(frame)
             finally:
-                frame.release()
+                if not is_early:
+                    frame.release()
+            if is_early:
+                self._early[name] = frame
+                return is_any
+            self._frames[name] += 1
 
     def next_wake_ns(self) -> int:
         """When `step_line` is next needed, if no edge and no frame comes first."""
@@ -311,6 +317,8 @@ class Station:
         try:
             self._io.close()
             self._encoder.close()
+            while self._early:
+                self._early.popitem()[1].release()
             for camera in self._cameras.values():
                 camera.close()
             is_safe = is_wanted
@@ -323,6 +331,8 @@ class Station:
     def _lose(self, name: str, text: str) -> None:
         """A camera gives no frames, and has forgotten what it was asked for."""
         self._camera_faults[name] = text
+        if name in self._early:
+            self._early.pop(name).release()
         if name not in self._lost:
             self._lost.add(name)
             self._deaf.discard(name)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.errors import ConfigError
+from app.errors import ConfigError, redacted
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -82,7 +82,9 @@ def _sentence(model: type[BaseModel], details: ErrorDetails) -> str:
     if details["type"] == "value_error":
         text = str(details["ctx"]["error"])
         return f"{key}: {text}" if key else text
-    return f"{key} = {details['input']!r}: {details['msg'].lower()}"
+    said = details["input"]
+    shown = redacted(said) if isinstance(said, str) else said
+    return f"{key} = {shown!r}: {details['msg'].lower()}"
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

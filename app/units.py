@@ -145,7 +145,7 @@ def _reaching(row: Process, box: Box) -> list[str]:
     lines += [f"ReadWritePaths={' '.join(_quoted(str(path)) for path in writes)}"] if writes else []
     lines += [f"DeviceAllow={device} rw" for device in row.devices]
     if row.needs_network:
-        return [*lines, "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"]
+        return [*lines, "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK"]
     return [*lines, "PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX"]
 
 

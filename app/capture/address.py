@@ -1,4 +1,4 @@
-"""What `camera.source` names for driver `opencv`, and how it is said without its password."""
+"""What `camera.source` names for driver `opencv`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import re
 
 _DEVICE = re.compile(r"(?:/dev/video)?(\d{1,3})")
 _LINKS = "/dev/v4l/"
-# As far as the last @: a password that was not escaped may hold one, and must not be shown for that.
-_LOGIN = re.compile(r"(?<=://)([^:/?#]*):.*@", re.DOTALL)
-_SECRET = re.compile(r"(?i)((?:password|passwd|pass|pwd|token|secret|key)=)[^&;#/]*")
 
 
 def device_of(source: str) -> str | None:
@@ -29,8 +26,3 @@ def device_of(source: str) -> str | None:
 def is_stream(source: str) -> bool:
     """The source is the address of a network stream."""
     return "://" in source
-
-
-def redacted(source: str) -> str:
-    """A source as it may be printed: without the password of its login, and without keys in its query."""
-    return _SECRET.sub(r"\1***", _LOGIN.sub(r"\1:***@", source))

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
+from app.capture.aravis import load_aravis
 from app.capture.caller import Caller
 from app.capture.camera import Found, Knob
 from app.capture.gige_link import Link, discover
@@ -25,11 +26,11 @@ __all__ = ["GigeCamera", "discover"]
 MOST_WAITING = 4
 """Frames that wait to be grabbed; one more and the oldest goes."""
 
-_OPEN_S = 20.0
+_OPEN_S = 6.0
 _ANSWER_S = 5.0
 _GOODBYE_S, _GONE_S = 0.8, 0.1
 _CONFIRMED_NS = 600 * NS_PER_MS
-_MEND = "check its cable and power; the station opens it again by itself"
+_MEND = "check its cable and power"
 _T = TypeVar("_T")
 
 
@@ -51,9 +52,13 @@ class GigeCamera:
 
     Attributes:
         name: The camera's name.
+
+    Raises:
+        MissingDriverError: Aravis is not installed.
     """
 
     def __init__(self, settings: CameraSettings, clock: Clock) -> None:
+        load_aravis()  # a box without it is told at once, not at each attempt to open
         self.name = settings.name
         self._settings = settings
         self._clock = clock
@@ -93,7 +98,6 @@ class GigeCamera:
 
         Raises:
             CameraError: It does not answer, is in use, is the wrong one, or cannot give what the settings ask.
-            MissingDriverError: Aravis is not installed.
         """
         if self._link is not None:
             return
@@ -198,6 +202,7 @@ class GigeCamera:
         except TimeoutError:
             pass  # it ends when Aravis gives up
         finally:
+            caller.post(link.bury)
             caller.end()
             self._inbox.close()
 

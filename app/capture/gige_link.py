@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import AddressValueError, IPv4Address
 from traceback import clear_frames
 from typing import Any
@@ -22,6 +23,7 @@ from app.errors import CameraError
 _PROTOCOL = "GigEVision"
 _LEAST_RETENTION_US, _MOST_RETENTION_US = 10_000, 10_000_000
 _ROOM_PICTURES = 2
+_EMISSION_S = 1.0
 _FIRMWARE = ("DeviceFirmwareVersion", "DeviceVersion")
 
 
@@ -104,6 +106,7 @@ class Link:
         self._device: Any = None
         self._stream: Any = None
         self._handler = 0
+        self._remains: tuple[Any, ...] | None = None
         try:
             self._connect(load_aravis())
         except CameraError as error:
@@ -111,6 +114,7 @@ class Link:
             for each in (error, error.__cause__):
                 clear_frames(each.__traceback__ if each else None)
             self.shut()
+            self.bury()
             raise
 
     def expose(self) -> None:
@@ -140,6 +144,18 @@ class Link:
             return  # gone meanwhile; it forgets us by itself
         finally:
             self._stream = None
+            if is_gone:
+                self._remains = (camera, device)
+
+    def bury(self) -> None:
+        """Lets go of what is left of a lost camera; waits until nobody holds it but us.
+
+        The word that it is lost is given by Aravis' own thread, which holds the device meanwhile. Were ours gone by
+        then, that thread would end the device, and with it wait for its own end.
+        """
+        if self._remains is not None:
+            time.sleep(_EMISSION_S)
+            self._remains = None
 
     def _connect(self, library: Any) -> None:
         address = find_address(self._settings.source, self._who)

@@ -27,7 +27,7 @@ _QUIET_NS = 500 * NS_PER_MS
 _MOST_UNANSWERED = 64
 _MISSES = 2
 _MOST_ASTRAY_NS = 10 * NS_PER_S
-_MEND = "check its cable and power; the station opens it again by itself"
+_MEND = "check its cable and power"
 
 
 class Receiver:

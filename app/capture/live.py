@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.capture.address import device_of, redacted
+from app.capture.address import device_of
 from app.capture.arrivals import Arrivals, read_times
 from app.capture.camera import Found, Knob
 from app.capture.pictures import with_channels
@@ -17,7 +17,7 @@ from app.capture.reader import Device, Manner, Reader, Ring, Shot
 from app.capture.v4l2_nodes import holder_of
 from app.clock import NS_PER_MS, NS_PER_S, Clock
 from app.config import CameraSettings
-from app.errors import CameraError, FrameTimeoutError
+from app.errors import CameraError, FrameTimeoutError, redacted
 from app.types import Frame, Scalar
 
 OPEN_S = 5.0

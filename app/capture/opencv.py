@@ -7,7 +7,7 @@ from functools import partial
 import cv2
 
 from app.capture import v4l2
-from app.capture.address import device_of, is_stream, redacted
+from app.capture.address import device_of, is_stream
 from app.capture.arrivals import KernelStamps, StreamTimes, read_times
 from app.capture.camera import Camera
 from app.capture.live import LiveCamera
@@ -16,7 +16,7 @@ from app.capture.reader import Device
 from app.capture.video import VideoCamera
 from app.clock import Clock
 from app.config import CameraSettings
-from app.errors import CameraError
+from app.errors import CameraError, redacted
 
 _CONNECT_MS = 4000
 """Longest wait for a stream, below that for any camera (`app.capture.live.OPEN_S`), so that its thread comes back."""

@@ -13,6 +13,9 @@ _LONGEST = 1.35
 _CERTAIN = 1.3
 _SHORTEST = 0.6
 _SPREAD = 0.2
+_NEARNESS = 0.8
+_LEAST_WORTH = 1.1
+_DENTED = 0.9
 _NEAR = 0.2
 _WITHIN = 0.5
 _SAME = 0.3
@@ -183,17 +186,21 @@ class Parts:
         best = self._best(lead, [gap for gap in gaps if hard < gap.middle <= lead - least])
         if best is not None:
             return best.high
-        return hard if is_maybe_one else lead - length
+        if is_maybe_one:
+            return hard
+        dent = profile.dent_between(lead - _WHOLE * length, lead - _DENTED * length)
+        return lead - length if dent is None else dent
 
     def _best(self, lead: float, gaps: list[Gap]) -> Gap | None:
         length = self._length
 
         def worth(gap: Gap) -> float:
             off = (lead - gap.middle - length) / (_SPREAD * length)
-            return gap.depth + 0.5 * math.exp(-0.5 * off * off)
+            return gap.depth + _NEARNESS * math.exp(-0.5 * off * off)
 
         within = [gap for gap in gaps if lead - gap.middle <= _LONGEST * length]
-        return max(within, key=worth, default=None)
+        best = max(within, key=worth, default=None)
+        return best if best is not None and worth(best) >= _LEAST_WORTH else None
 
     def _forget(self, seen: list[Known]) -> None:
         kept = []

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 _LEAST_ROWS = 2
 _VALLEY = 0.5
+_DENT = 0.12
 _REACH = 0.4
 _SLANTS = (-0.16, -0.08, 0.08, 0.16)
 
@@ -47,15 +48,25 @@ class Profile:
     Attributes:
         is_solid: bool, (columns,): something lies here, and it is no gap.
         gaps: Between solid columns, upstream first; the bare belt before the first and after the last is none.
+        gapness: float, (columns,): 1 for bare belt, 0 where nothing is lower than what lies on both sides.
     """
 
     is_solid: NDArray[np.bool_]
     gaps: tuple[Gap, ...]
+    gapness: NDArray[np.floating]
 
     def lead_before(self, column: float) -> float | None:
         """The most downstream edge of what is solid upstream of a column."""
         places = np.flatnonzero(self.is_solid[: max(0, min(self.is_solid.size, round(column)))])
         return float(places[-1] + 1) if places.size else None
+
+    def dent_between(self, low: float, high: float) -> float | None:
+        """The deepest column between two, if it is lower than its sides at all."""
+        first = max(0, round(low))
+        window = self.gapness[first : max(0, round(high))]
+        if window.size == 0 or window.max() < _DENT:
+            return None
+        return float(first + int(window.argmax()))
 
     def solid_between(self, low: float, high: float) -> int:
         """How many columns are solid between two."""
@@ -82,7 +93,7 @@ def profile_of(amplitude: NDArray[np.float32], threshold: float, part_columns: f
     gapness = np.clip(1 - height / np.maximum(beside, 1e-6), 0, 1)
     gapness[~is_above] = 1
     is_solid = _with_flanks(gapness < _VALLEY, is_above, height)
-    return Profile(is_solid, _gaps(is_solid, gapness))
+    return Profile(is_solid, _gaps(is_solid, gapness), gapness)
 
 
 def _with_flanks(

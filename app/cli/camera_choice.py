@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from app.bus.place import Place
-from app.capture.address import redacted
 from app.capture.camera import Camera
 from app.capture.drivers import DRIVERS, open_camera
 from app.clock import Clock
 from app.config import CameraSettings, Line, load_line
-from app.errors import CameraError, ConfigError, TaktError, UsageError
+from app.errors import CameraError, ConfigError, TaktError, UsageError, redacted
 from app.setup import twin_line
 from app.toml import validated
 

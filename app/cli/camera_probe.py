@@ -12,7 +12,6 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from app.capture.address import redacted
 from app.capture.camera import Camera, Found, Knob
 from app.cli.camera_asked import Asked, compare
 from app.cli.camera_choice import Choice, opened
@@ -20,7 +19,7 @@ from app.cli.camera_shots import commanded, fetch
 from app.cli.console import out, printable
 from app.clock import NS_PER_S, Clock
 from app.config import CameraSettings
-from app.errors import CameraError, FrameTimeoutError
+from app.errors import CameraError, FrameTimeoutError, redacted
 
 RATE_NS = NS_PER_S
 """How long a camera that runs freely is listened to."""

@@ -11,11 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.capture import drivers
-from app.capture.address import redacted
 from app.capture.camera import Found
 from app.cli.camera_choice import Held
 from app.cli.console import one_line, printable
-from app.errors import CameraError, MissingDriverError, UsageError
+from app.errors import CameraError, MissingDriverError, UsageError, redacted
 
 KINDS = {
     "gige": "GigE Vision cameras in the network",

@@ -26,6 +26,7 @@ PER_MM, SPEED_MM_S = 0.2, 500.0
 STEP_COUNTS = 2
 LENGTH_MM, PITCH_MM, CAMERA_MM = 60, 100, 150
 GATES_MM = {"reject": 450, "rework": 600}
+TIMES = {"min_on_ms": 0, "max_on_ms": 60_000}  # the belt has a time of its own: pulses are as long as they come
 PICTURE = np.zeros((4, 4), np.uint8)
 DEFECT = (Finding(Reason.DEFECT, "open 0.90", Detection("open", 0.9, (0.0, 0.0, 1.0, 1.0))),)
 
@@ -40,7 +41,7 @@ def settings():
             "trigger": {"sensor": {"pin": "PART"}},
             "camera": [{"position_mm": CAMERA_MM}],
             "gate": [
-                {"destination": name, "output": {"pin": pins[name]}, "position_mm": at_mm, "max_on_ms": 60_000}
+                {"destination": name, "output": {"pin": pins[name]}, "position_mm": at_mm, **TIMES}
                 for name, at_mm in GATES_MM.items()
             ],
             "stops": {"consecutive_rejects": 0, "reject_rate": 0, "repeated_alarms": 0},

@@ -193,6 +193,7 @@ class Guest:
         words = ["console=ttyS0", "panic=-1", "quiet", "mitigations=off", "random.trust_cpu=on", "iomem=relaxed"]
         # The least processor that the wheels of numpy take: TCG has all of it.
         return [
+            *("setpriv", "--pdeathsig", "KILL"),  # no guest is left behind by tests that were killed
             *("qemu-system-x86_64", "-machine", "pc", "-cpu", "Nehalem", "-smp", "1", "-m", "1024"),
             *("-accel", "tcg", "-nodefaults", "-display", "none"),
             *("-kernel", kernel / "vmlinuz", "-initrd", self.folder / "initrd", "-append", " ".join(words)),

@@ -5,7 +5,7 @@ import re
 import pytest
 
 PARTS = 10_000
-SUITE_S = 400
+SUITE_S = 500
 
 
 @pytest.fixture(scope="module")

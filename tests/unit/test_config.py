@@ -207,3 +207,11 @@ def test_threshold_of_the_model_counts_only_where_the_recipe_names_none() -> Non
     assert Recipe().settled(0.41).default.threshold == 0.41
     named = Recipe.model_validate({"default": {"threshold": 0.2}})
     assert named.settled(0.41).default.threshold == 0.2
+
+
+def test_refused_address_is_told_without_its_password() -> None:
+    source = "rtsp://user:hunter2@camera/" + "x" * 400
+    text = refused(camera=[{"driver": "opencv", "source": source}])
+
+    assert "user:***@camera" in text
+    assert "hunter2" not in text

@@ -6,11 +6,11 @@ import errno
 import pytest
 
 from app.capture import v4l2_layout as layout
-from app.capture.address import device_of, is_stream, redacted
+from app.capture.address import device_of, is_stream
 from app.capture.camera import Found
 from app.capture.v4l2 import Controls, discover, format_of, normalised
 from app.capture.v4l2_nodes import holder_of, sizes_of
-from app.errors import CameraError
+from app.errors import CameraError, redacted
 from tests.unit.capture.fake_kernel import AUTO, MANUAL, FakeControl, FakeKernel, hold, make_machine
 from tests.unit.capture.recordings import settings
 
