@@ -27,12 +27,15 @@ class TravelGauge:
     Args:
         part_columns: Columns of a part; what is coarser than a third of it does not count, so that a flat part that
             fills the picture tells nothing false.
+
+    Attributes:
+        last: The travel that was measured last, in columns.
     """
 
     def __init__(self, part_columns: float) -> None:
         self._part_columns = part_columns
         self._width = max(5, 2 * int(part_columns / 6) + 1)
-        self._last = 0.0
+        self.last = 0.0
 
     def measure(self, before: Strip, now: Strip, scale: float) -> float | None:
         """The travel in columns, positive downstream.
@@ -50,13 +53,13 @@ class TravelGauge:
         columns = before.shape[2]
         shifts = np.arange(-(columns - 1), columns)
         likeness[np.abs(shifts) > columns * (1 - _LEAST_OVERLAP)] = 0
-        inertia = np.minimum(1.0, np.abs(shifts - self._last) / self._part_columns)
+        inertia = np.minimum(1.0, np.abs(shifts - self.last) / self._part_columns)
         judged = likeness * (1 - _INERTIA * inertia)
         best = int(np.argmax(judged))
         if likeness[best] < _LEAST_LIKENESS:
             return None
-        self._last = float(shifts[best]) + _vertex(likeness, best)
-        return self._last
+        self.last = float(shifts[best]) + _vertex(likeness, best)
+        return self.last
 
     def _features(self, strip: Strip, scale: float) -> NDArray[np.float32]:
         grey = strip.mean(axis=0)

@@ -78,8 +78,12 @@ class Spotter:
         if self._belt is None:
             self._belt = BeltLevel(strip, self._view.part_columns)
             self._map = np.zeros_like(strip)
-        now = self._belt.differences(strip, self._belt_cells())
+        presumed = self._gauge.last
+        now = self._belt.differences(strip, self._belt_cells(presumed))
         travel = self._travel(now)
+        if travel is not None and abs(travel - presumed) > 1:
+            # The belt has changed its speed: its level was taken where by now parts lie.
+            now = self._belt.differences(strip, self._belt_cells(travel))
         self._take(now, travel or 0.0)
         amplitude = np.abs(self._map).max(axis=0)
         self._adapt(amplitude, travel or 0.0)
@@ -92,11 +96,20 @@ class Spotter:
             self._note(amplitude, span)
         return tuple(self._um_beyond(span) for span in crossed)
 
-    def _belt_cells(self) -> NDArray[np.bool_]:
-        """The cells that show belt beyond doubt: known ones, not next to a part."""
+    def _belt_cells(self, travel: float = 0.0) -> NDArray[np.bool_]:
+        """The cells that show belt beyond doubt: known ones, not next to a part.
+
+        Args:
+            travel: Columns that the belt has gone on since the map was made.
+        """
         is_part = (np.abs(self._map).max(axis=0) > _SURE * self._threshold).astype(np.uint8)
         near = cv2.dilate(is_part, np.ones((3, 5), np.uint8)) > 0
-        return np.asarray(~near & (self._looks > 0)[np.newaxis], np.bool_)
+        is_belt = np.asarray(~near & (self._looks > 0)[np.newaxis], np.bool_)
+        whole = round(travel)
+        if whole:
+            is_belt = np.roll(is_belt, whole, axis=1)
+            is_belt[:, slice(0, whole) if whole > 0 else slice(whole, None)] = False
+        return is_belt
 
     def _travel(self, now: Strip) -> float | None:
         if not self._looks.any():
