@@ -195,11 +195,16 @@ def _prepare(place: CounterPlace) -> int:
             f"encoder.counter {place.name} does not decode quadrature, it offers {', '.join(offered)}",
             "name another counter, or wire the encoder to one that does",
         )
+    can_rest = place.has("enable")
+    is_set = place.read("function") == QUADRATURE and place.read("ceiling") != "0"
+    if can_rest and not is_set:
+        # Some, as intel-qep, are set only while they rest; a station that died has left it counting.
+        place.demand("enable", "0")
     place.demand("function", QUADRATURE)
-    if place.has("enable"):
-        place.demand("enable", "1")
     if place.read("ceiling") == "0":
         _open_up(place)
+    if can_rest:
+        place.demand("enable", "1")
     return int(place.read("ceiling") or 0)
 
 

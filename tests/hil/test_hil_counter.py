@@ -14,7 +14,6 @@ def test_counter_is_set_to_four_counts_a_cycle_and_started(counter):
     assert (count["function"], count["enable"], count["ceiling"]) == ("quadrature x4", "1", "9999")
 
 
-@pytest.mark.xfail(strict=True, reason="intel-qep takes a ceiling only while it is not enabled")
 def test_counter_that_may_count_to_nought_is_given_all_its_room(counter):
     """As its registers are after a reset."""
     assert counter["count"]["fresh"] == str(2**32 - 1)
