@@ -97,7 +97,7 @@ def find_browser() -> str | None:
 
 def _has_gige() -> bool:
     """Aravis loads, and its fake camera is there."""
-    from app.capture.aravis import load_aravis
+    from app.capture.gige.aravis import load_aravis
     from app.errors import MissingDriverError
 
     try:

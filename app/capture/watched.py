@@ -73,7 +73,7 @@ def spotter_for(line: Line, camera: CameraSettings) -> Spotter | None:
     vision = line.trigger.vision
     if line.trigger.source != "vision" or vision is None or vision.camera != camera.name:
         return None
-    from app.capture.spotter import Spotter as VisionTrigger  # noqa: PLC0415 - 0.4 s that other lines do not need
+    from app.capture.vision.spotter import Spotter as VisionTrigger  # noqa: PLC0415 - 0.4 s that other lines do not need
 
     return VisionTrigger(vision, camera, line.part)
 

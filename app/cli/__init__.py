@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import bench, camera, demo, doctor, inspect, ledger, line, models, process, replay, run, units
+from app.cli import bench, demo, doctor, inspect, ledger, line, models, process, replay, run, units
+from app.cli.camera.commands import group as camera_group
 from app.cli.group import TaktGroup, print_help
 from app.cli.plugins import add_groups, find_plugins
 
@@ -63,7 +64,7 @@ def _build() -> typer.Typer:
     root.command("units")(units.units)
     root.command("process", hidden=True)(process.process)
 
-    own = {"camera": camera.group, "ledger": ledger.group, "line": line.group, "models": models.group}
+    own = {"camera": camera_group, "ledger": ledger.group, "line": line.group, "models": models.group}
     add_groups(root, own, find_plugins())
     return root
 

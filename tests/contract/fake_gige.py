@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.capture.gige_bootstrap import Bootstrap
+from app.capture.gige.bootstrap import Bootstrap
 
 ADDRESS = "127.0.0.1"
 PROGRAM = "arv-fake-gv-camera-0.8"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.capture.gige import GigeCamera
+from app.capture.gige.camera import GigeCamera
 from app.clock import SystemClock
 from tests.contract.fake_gige import ADDRESS, HEIGHT_REGISTER, WIDTH_REGISTER, PaintedGige
 from tests.unit.capture.recordings import LEVELS, settings

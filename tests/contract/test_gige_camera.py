@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from app.capture.drivers import find_cameras, open_camera
-from app.capture.gige import GigeCamera
-from app.capture.gige_bootstrap import Bootstrap, Presence
+from app.capture.gige.bootstrap import Bootstrap, Presence
+from app.capture.gige.camera import GigeCamera
 from app.clock import NS_PER_MS, NS_PER_S, SystemClock
 from app.errors import CameraError, FrameTimeoutError
 from tests.contract.fake_gige import ADDRESS, FakeGige

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from app.capture.gige import GigeCamera
+from app.capture.gige.camera import GigeCamera
 from app.clock import NS_PER_MS, NS_PER_S, SystemClock
 from app.errors import CameraError, FrameTimeoutError
 from tests.contract.fake_gige import ADDRESS, HEIGHT_REGISTER, PIXEL_FORMAT_REGISTER, FakeGige, PaintedGige

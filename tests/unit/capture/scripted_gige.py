@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from app.capture.gige_bootstrap import Presence
-from app.capture.gige_pixels import FORMATS
+from app.capture.gige.bootstrap import Presence
+from app.capture.gige.pixels import FORMATS
 from app.clock import NS_PER_S
 
 

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from app.capture import gige_bootstrap
-from app.capture.gige_bootstrap import Bootstrap, Presence
+from app.capture.gige import bootstrap
+from app.capture.gige.bootstrap import Bootstrap, Presence
 
 HELD, FREE, DENIED = 2, 0, 0x8006
 PRIVILEGE, CONTROLLER = 0x0A00, 0x0A14
@@ -50,8 +50,8 @@ def ask(monkeypatch):
 
     def ask(*args, **more):
         cameras.append(Camera(*args, **more))
-        monkeypatch.setattr(gige_bootstrap, "_PORT", cameras[-1].port)
-        monkeypatch.setattr(gige_bootstrap, "_PATIENCE_S", 10)
+        monkeypatch.setattr(bootstrap, "_PORT", cameras[-1].port)
+        monkeypatch.setattr(bootstrap, "_PATIENCE_S", 10)
         return Bootstrap("127.0.0.1")
 
     yield ask
@@ -84,7 +84,7 @@ def test_version_is_told(ask):
 def test_nobody_there_is_no_presence(monkeypatch):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
         gone.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(gige_bootstrap, "_PORT", gone.getsockname()[1])
+        monkeypatch.setattr(bootstrap, "_PORT", gone.getsockname()[1])
     camera = Bootstrap("127.0.0.1")
 
     assert camera.presence() == Presence(is_there=False)

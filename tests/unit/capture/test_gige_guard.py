@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from app.capture.gige_guard import guard_stream
+from app.capture.gige.guard import guard_stream
 
 CAMERA, STRANGER = "127.0.0.1", "127.0.0.9"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.capture.gige_pixels import FORMATS, decode, suitable_format
+from app.capture.gige.pixels import FORMATS, decode, suitable_format
 
 WIDTH, HEIGHT = 16, 12
 RED, GREEN, BLUE = 200, 120, 40

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.capture.gige_chunks import Chunks
-from app.capture.gige_pixels import FORMATS
-from app.capture.gige_receiver import Receiver
-from app.capture.gige_setup import Terms
+from app.capture.gige.chunks import Chunks
+from app.capture.gige.pixels import FORMATS
+from app.capture.gige.receiver import Receiver
+from app.capture.gige.setup import Terms
 from app.capture.inbox import Inbox
 from app.clock import NS_PER_MS, NS_PER_S, VirtualClock
 from app.errors import CameraError

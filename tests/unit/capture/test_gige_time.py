@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.capture.gige_time import PATH_NS, BlockCounter, HostTime
+from app.capture.gige.time_map import PATH_NS, BlockCounter, HostTime
 from app.clock import NS_PER_MS, NS_PER_S
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.capture.spotter import Spotter
+from app.capture.vision.spotter import Spotter
 from app.config import CameraSettings, PartSettings
 from app.config.vision import VisionSettings
 from app.types import Frame

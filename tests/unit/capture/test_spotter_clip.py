@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.capture.spotter import Spotter
+from app.capture.vision.spotter import Spotter
 from app.config import CameraSettings, PartSettings
 from app.config.vision import VisionSettings
 from app.types import Frame

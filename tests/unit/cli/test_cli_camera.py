@@ -6,8 +6,8 @@ import pytest
 
 from app.capture.camera import Found
 from app.capture.pictures import read_picture
-from app.cli.camera_choice import Wish, chosen
-from app.cli.camera_size import with_own_size
+from app.cli.camera.choice import Wish, chosen
+from app.cli.camera.size import with_own_size
 from app.config import CameraSettings
 from app.errors import MissingDriverError
 from app.toml import read_toml

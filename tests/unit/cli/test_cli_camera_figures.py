@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from app.capture.camera import Knob
-from app.cli.camera_asked import agree, in_ms
-from app.cli.camera_figures import bars, figures_of, remarks_on
-from app.cli.camera_sheet import plot, shot_sheet
-from app.cli.camera_shots import Shot, stamps_of
+from app.cli.camera.asked import agree, in_ms
+from app.cli.camera.figures import bars, figures_of, remarks_on
+from app.cli.camera.sheet import plot, shot_sheet
+from app.cli.camera.shots import Shot, stamps_of
 from app.cli.lettering import Mark
 from app.config import CameraSettings
 from app.types import Frame

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.camera_save import as_toml, save
+from app.cli.camera.save import as_toml, save
 from app.config import load_line
 from app.errors import ConfigError
 from app.toml import read_toml

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.capture.spot_strip import Strip
+from app.capture.vision.strip import Strip
 
 _LEAST_LIKENESS = 0.25
 _UNSEEN = 0.15

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.capture.camera import Camera
-from app.cli.camera_figures import Figures, Stamps, bars, figures_of, remarks_on, stamps_of
+from app.cli.camera.figures import Figures, Stamps, bars, figures_of, remarks_on, stamps_of
 from app.cli.console import out, printable
 from app.cli.files import check_outputs, write_whole
 from app.cli.pictures import scaled

@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.capture.camera import Camera, Knob
-from app.cli.camera_asked import EXPOSURES, GAIN, agree
-from app.cli.camera_choice import as_settings, said_of
-from app.cli.camera_probe import bounds_of, knobs_of
+from app.cli.camera.asked import EXPOSURES, GAIN, agree
+from app.cli.camera.choice import as_settings, said_of
+from app.cli.camera.probe import bounds_of, knobs_of
 from app.cli.console import printable
 from app.config import CameraSettings
 from app.errors import CameraError, UsageError

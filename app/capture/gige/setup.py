@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.capture.aravis import translated
 from app.capture.camera import Found
-from app.capture.gige_features import Features
-from app.capture.gige_pixels import FORMATS, PixelFormat, suitable_format
+from app.capture.gige.aravis import translated
+from app.capture.gige.features import Features
+from app.capture.gige.pixels import FORMATS, PixelFormat, suitable_format
 from app.config import CameraSettings
 from app.errors import CameraError
 

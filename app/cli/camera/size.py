@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.capture.camera import Knob
-from app.cli.camera_choice import Choice, opened, said_of
-from app.cli.camera_probe import knobs_of
+from app.cli.camera.choice import Choice, opened, said_of
+from app.cli.camera.probe import knobs_of
 from app.clock import Clock, SystemClock
 from app.config import CameraSettings
 from app.errors import CameraError, ConfigError, DataError

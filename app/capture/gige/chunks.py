@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.capture.gige_features import Features
+from app.capture.gige.features import Features
 from app.errors import CameraError
 
 _NS_PER_US = 1000

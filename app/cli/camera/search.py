@@ -12,7 +12,7 @@ from rich.table import Table
 
 from app.capture import drivers
 from app.capture.camera import Found
-from app.cli.camera_choice import Held
+from app.cli.camera.choice import Held
 from app.cli.console import one_line, printable
 from app.errors import CameraError, MissingDriverError, UsageError, redacted
 

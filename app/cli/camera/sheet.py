@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.cli.camera_figures import LEVELS, WHITE
-from app.cli.camera_shots import Shot, check_new
+from app.cli.camera.figures import LEVELS, WHITE
+from app.cli.camera.shots import Shot, check_new
 from app.cli.files import check_outputs, write_whole
 from app.cli.lettering import CARD, HAIRLINE, INK, PAPER, QUIET, Letters, Mark
 from app.cli.outputs import SHEET_SUFFIXES

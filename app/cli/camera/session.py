@@ -10,14 +10,14 @@ from typing import Any
 from rich.markup import escape
 
 from app.capture.camera import Camera
-from app.cli import camera_shots
-from app.cli.camera_asked import compare
-from app.cli.camera_change import LINE_KEYS, Change, adjust, change_table, with_line_keys
-from app.cli.camera_choice import Choice, opened
-from app.cli.camera_probe import finite, knobs_of
-from app.cli.camera_save import save
-from app.cli.camera_sheet import check_sheet, write_sheet
-from app.cli.camera_shots import Shot
+from app.cli.camera import shots as camera_shots
+from app.cli.camera.asked import compare
+from app.cli.camera.change import LINE_KEYS, Change, adjust, change_table, with_line_keys
+from app.cli.camera.choice import Choice, opened
+from app.cli.camera.probe import finite, knobs_of
+from app.cli.camera.save import save
+from app.cli.camera.sheet import check_sheet, write_sheet
+from app.cli.camera.shots import Shot
 from app.cli.console import out
 from app.clock import Clock
 from app.types import Scalar

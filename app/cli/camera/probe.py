@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.capture.camera import Camera, Found, Knob
-from app.cli.camera_asked import Asked, compare
-from app.cli.camera_choice import Choice, opened
-from app.cli.camera_shots import commanded, fetch
+from app.cli.camera.asked import Asked, compare
+from app.cli.camera.choice import Choice, opened
+from app.cli.camera.shots import commanded, fetch
 from app.cli.console import out, printable
 from app.clock import NS_PER_S, Clock
 from app.config import CameraSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from app.capture.spot_pieces import Gap, Profile
+from app.capture.vision.pieces import Gap, Profile
 
 _WIDE = 0.25
 _WHOLE = 1.15

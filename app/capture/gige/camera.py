@@ -11,17 +11,15 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
-from app.capture.aravis import load_aravis
 from app.capture.caller import Caller
 from app.capture.camera import Found, Knob
-from app.capture.gige_link import Link, discover
+from app.capture.gige.aravis import load_aravis
+from app.capture.gige.link import Link
 from app.capture.inbox import Inbox
 from app.clock import NS_PER_MS, NS_PER_S, Clock
 from app.config import CameraSettings
 from app.errors import CameraError, FrameTimeoutError
 from app.types import Frame, Scalar
-
-__all__ = ["GigeCamera", "discover"]
 
 MOST_WAITING = 4
 """Frames that wait to be grabbed; one more and the oldest goes."""

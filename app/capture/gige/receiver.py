@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.capture.aravis import translated
-from app.capture.gige_bootstrap import Bootstrap
-from app.capture.gige_chunks import ChunkData, Chunks
-from app.capture.gige_pixels import decode
-from app.capture.gige_setup import Terms
-from app.capture.gige_time import BlockCounter, HostTime
+from app.capture.gige.aravis import translated
+from app.capture.gige.bootstrap import Bootstrap
+from app.capture.gige.chunks import ChunkData, Chunks
+from app.capture.gige.pixels import decode
+from app.capture.gige.setup import Terms
+from app.capture.gige.time_map import BlockCounter, HostTime
 from app.capture.inbox import Inbox
 from app.clock import NS_PER_MS, NS_PER_S, Clock
 from app.config import CameraSettings

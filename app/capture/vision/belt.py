@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.capture.spot_strip import Strip
+from app.capture.vision.strip import Strip
 
 Mask = NDArray[np.bool_]
 

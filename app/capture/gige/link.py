@@ -7,14 +7,14 @@ from ipaddress import AddressValueError, IPv4Address
 from traceback import clear_frames
 from typing import Any
 
-from app.capture.aravis import load_aravis, translated
 from app.capture.camera import Found
-from app.capture.gige_bootstrap import Bootstrap
-from app.capture.gige_chunks import Chunks
-from app.capture.gige_features import Features
-from app.capture.gige_guard import guard_stream
-from app.capture.gige_receiver import Receiver
-from app.capture.gige_setup import check_identity, set_up
+from app.capture.gige.aravis import load_aravis, translated
+from app.capture.gige.bootstrap import Bootstrap
+from app.capture.gige.chunks import Chunks
+from app.capture.gige.features import Features
+from app.capture.gige.guard import guard_stream
+from app.capture.gige.receiver import Receiver
+from app.capture.gige.setup import check_identity, set_up
 from app.capture.inbox import Inbox
 from app.clock import Clock
 from app.config import CameraSettings

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from app.cli.camera_options import (
+from app.cli.camera.options import (
     CameraName,
     Colour,
     Driver,
@@ -31,8 +31,8 @@ from app.errors import CameraError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.cli.camera_choice import Choice, Wish
-    from app.cli.camera_search import Search
+    from app.cli.camera.choice import Choice, Wish
+    from app.cli.camera.search import Search
 
 group = typer.Typer(help="Find cameras, look through them and set them, before a line runs with them.")
 
@@ -56,8 +56,8 @@ def list_cameras(
     """
     from app.bus.place import default_place
     from app.capture.drivers import SEARCHES
-    from app.cli import camera_search
-    from app.cli.camera_choice import held_cameras
+    from app.cli.camera import search as camera_search
+    from app.cli.camera.choice import held_cameras
 
     held = held_cameras(default_place(bus, make=False))
     with progress("searching", len(driver or SEARCHES)) as step:
@@ -93,8 +93,8 @@ def probe(  # noqa: PLR0913 - an argument per option
     Lists its knobs with value, bounds and choices, and measures for a second how fast it sends where it runs freely.
     Exit code 7 when it does not open, sends no frame, or refuses what is asked of it.
     """
-    from app.cli import camera_probe
-    from app.cli.camera_choice import Wish
+    from app.cli.camera import probe as camera_probe
+    from app.cli.camera.choice import Wish
     from app.clock import SystemClock
 
     choice = _chosen(Wish(name, line, driver, source, size, is_colour), bus)
@@ -135,9 +135,9 @@ def snap(  # noqa: PLR0913 - an argument per option
     They are written as PNG, without loss. The focus score is the variance of the Laplacian: turn the lens to where it
     is largest, for the same scene. Exit code 7 when no frame comes.
     """
-    from app.cli import camera_shots
-    from app.cli.camera_choice import Wish, opened
-    from app.cli.camera_sheet import MOST_SHOWN, check_sheet, write_sheet
+    from app.cli.camera import shots as camera_shots
+    from app.cli.camera.choice import Wish, opened
+    from app.cli.camera.sheet import MOST_SHOWN, check_sheet, write_sheet
     from app.clock import SystemClock
 
     choice = _chosen(Wish(name, line, driver, source, size, is_colour, exposure_ms, gain_db), bus)
@@ -194,9 +194,9 @@ def set_knobs(  # noqa: PLR0913 - an argument per option
     it; a line sets only what its line.toml names. With --save the line.toml gets them and keeps its comments. Exit code
     7 when the camera has no such knob or refuses a value.
     """
-    from app.cli import camera_change
-    from app.cli.camera_choice import Wish
-    from app.cli.camera_session import Session
+    from app.cli.camera import change as camera_change
+    from app.cli.camera.choice import Wish
+    from app.cli.camera.session import Session
     from app.clock import SystemClock
 
     name, wanted = camera_change.split(words)
@@ -221,8 +221,8 @@ def set_knobs(  # noqa: PLR0913 - an argument per option
 def _chosen(wish: Wish, bus: Path | None) -> Choice:
     """The camera that is meant, if no running line has it."""
     from app.bus.place import default_place
-    from app.cli.camera_choice import check_free, chosen
-    from app.cli.camera_size import with_own_size
+    from app.cli.camera.choice import check_free, chosen
+    from app.cli.camera.size import with_own_size
 
     choice = chosen(wish)
     check_free(choice, default_place(bus, make=False))
@@ -230,7 +230,7 @@ def _chosen(wish: Wish, bus: Path | None) -> Choice:
 
 
 def _print_toml(results: Sequence[Search]) -> None:
-    from app.cli.camera_search import all_found, snippet
+    from app.cli.camera.search import all_found, snippet
 
     found = all_found(results)
     if not found:
@@ -240,7 +240,7 @@ def _print_toml(results: Sequence[Search]) -> None:
 
 
 def _show_found(results: Sequence[Search]) -> None:
-    from app.cli.camera_search import HINTS, KINDS, all_found, found_table, snippet
+    from app.cli.camera.search import HINTS, KINDS, all_found, found_table, snippet
 
     console = out()
     found = all_found(results)

@@ -234,7 +234,7 @@ def _of_line(line: Line, name: str | None, path: Path) -> CameraSettings:
 
 
 def _twin(settings: CameraSettings, line: Line) -> Camera:
-    from app.cli.camera_twin import TwinStand  # noqa: PLC0415 - no other camera needs the twin
+    from app.cli.camera.twin import TwinStand  # noqa: PLC0415 - no other camera needs the twin
 
     camera = TwinStand(settings, line)
     camera.open()

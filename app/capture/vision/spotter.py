@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.capture.spot_belt import BeltLevel
-from app.capture.spot_parts import Parts, Span
-from app.capture.spot_pieces import profile_of
-from app.capture.spot_strip import Strip, StripView
-from app.capture.spot_travel import TravelGauge
+from app.capture.vision.belt import BeltLevel
+from app.capture.vision.parts import Parts, Span
+from app.capture.vision.pieces import profile_of
+from app.capture.vision.strip import Strip, StripView
+from app.capture.vision.travel import TravelGauge
 from app.config import CameraSettings, PartSettings
 from app.config.vision import VisionSettings
 from app.types import Frame
@@ -37,9 +37,9 @@ _CLEAN_LOOKS = 200
 class Spotter:
     """Finds in each frame the parts whose leading edge has newly crossed the virtual line.
 
-    Each frame's strip is compared with the empty belt (`spot_belt`), set against what was seen before to measure the
-    travel of the belt (`spot_travel`), and averaged into a map that moves with the belt; the map is cut into parts
-    (`spot_pieces`, `spot_parts`).
+    Each frame's strip is compared with the empty belt (`belt`), set against what was seen before to measure the
+    travel of the belt (`travel`), and averaged into a map that moves with the belt; the map is cut into parts
+    (`pieces`, `parts`).
 
     Args:
         settings: Of the trigger.

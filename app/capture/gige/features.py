@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from app.capture.aravis import translated, unless_undefined
 from app.capture.camera import Knob
+from app.capture.gige.aravis import translated, unless_undefined
 from app.errors import CameraError
 from app.types import Scalar
 

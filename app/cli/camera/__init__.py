@@ -1,0 +1,1 @@
+"""`takt camera`: find cameras, ask them, look through them, set them."""
