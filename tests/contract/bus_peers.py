@@ -29,6 +29,11 @@ LIMIT = 2
 BLOCK_BYTES = 3000
 
 
+def state_of(pid):
+    """The letter by which the kernel calls a process's state."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+
+
 class Peer:
     """A program in a process of its own."""
 
@@ -69,7 +74,11 @@ class Peer:
         self.__enter__()
 
     def hang(self):
+        """Stops it, and waits until it stands: until then it may still do a little."""
         self.process.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + PATIENCE_S
+        while state_of(self.process.pid) != "T":
+            assert time.monotonic() < end, "it does not stop"
 
     def wake(self):
         self.process.send_signal(signal.SIGCONT)
