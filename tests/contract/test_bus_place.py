@@ -193,7 +193,7 @@ def of_another_kind(path):
         (cut_to_a_piece, "is not a file of the bus"),
         (overwritten, "is not a file of the bus"),
         (emptied, "is not a file of the bus"),
-        (of_another_layout, "is of layout 99, not 1"),
+        (of_another_layout, "is of layout 99, not "),
         (with_wild_geometry, "is damaged: it has"),
         (of_another_kind, "is no "),
     ],

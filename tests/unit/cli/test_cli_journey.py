@@ -139,7 +139,16 @@ def test_a_diverter_purges_by_itself():
 def test_every_cause_of_a_stop_is_explained_on_a_line_that_has_everything():
     found = {each.cause for each in stops_in_words(full_line())} | {StopCause.NOT_CLEARED}
 
-    assert found == set(StopCause)
+    assert found == set(StopCause) - {StopCause.UNWATCHED}
+
+
+def test_line_whose_camera_sees_parts_come_stops_while_it_does_not():
+    vision = {"source": "vision", "vision": {"mm_per_px": 0.5}}
+    camera = {"driver": "twin", "trigger": "free", "position_mm": 150}
+    found = {each.cause for each in stops_in_words(line_of(trigger=vision, camera=[camera]))}
+
+    assert StopCause.UNWATCHED in found
+    assert StopCause.SENSOR_BLOCKED not in found
 
 
 def test_what_is_not_wired_stops_nothing():
