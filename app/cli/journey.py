@@ -120,6 +120,9 @@ def _moment(line: Line, name: str, text: str, at_mm: float, after_ms: float = 0.
 def _trigger(line: Line) -> Moment:
     if line.trigger.source == "software":
         return _moment(line, "trigger", f"every {line.trigger.every_mm:g} mm of belt counts as a part", 0)
+    if line.trigger.source == "vision" and line.trigger.vision is not None:
+        text = f"positions count from here; the part is on record when camera {line.trigger.vision.camera} sees it come"
+        return _moment(line, "start", text, 0)
     return _moment(line, "trigger", "the leading edge meets the part sensor: the part is on record", 0)
 
 

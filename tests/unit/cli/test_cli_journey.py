@@ -142,11 +142,13 @@ def test_every_cause_of_a_stop_is_explained_on_a_line_that_has_everything():
     assert found == set(StopCause) - {StopCause.UNWATCHED}
 
 
-def test_line_whose_camera_sees_parts_come_stops_while_it_does_not():
+def test_line_whose_camera_sees_parts_come_says_so_and_stops_while_it_does_not():
     vision = {"source": "vision", "vision": {"mm_per_px": 0.5}}
     camera = {"driver": "twin", "trigger": "free", "position_mm": 150}
-    found = {each.cause for each in stops_in_words(line_of(trigger=vision, camera=[camera]))}
+    line = line_of(trigger=vision, camera=[camera])
+    found = {each.cause for each in stops_in_words(line)}
 
+    assert "when camera top sees it come" in journey_of(line)[0].text
     assert StopCause.UNWATCHED in found
     assert StopCause.SENSOR_BLOCKED not in found
 
