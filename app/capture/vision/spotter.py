@@ -26,7 +26,6 @@ _NOISES = 2.5
 _LOUDEST_SHARE = 0.4
 _NOISE_RATE = 0.1
 _FIRST_ROUNDS = 8
-_EDGE = 9
 _SURE = 0.5
 _MOST_NOISE = 80.0
 _PARTS = 16
@@ -88,8 +87,7 @@ class Spotter:
         amplitude = np.abs(self._map).max(axis=0)
         self._adapt(amplitude, travel or 0.0)
         profile = profile_of(amplitude, self._threshold, self._view.part_columns, self._view.squareness)
-        near = cv2.dilate(profile.is_solid.astype(np.uint8)[np.newaxis], np.ones((1, _EDGE), np.uint8))[0] > 0
-        self._follow_noise(amplitude[:, ~near])
+        self._follow_noise(amplitude[:, ~profile.is_solid])
         crossed = self._parts.see(profile, travel or 0.0)
         self._belt.learn(now, self._belt_cells(), profile.is_solid, travel or 0.0, self._threshold)
         for span in crossed:
