@@ -77,12 +77,9 @@ class Spotter:
         if self._belt is None:
             self._belt = BeltLevel(strip, self._view.part_columns)
             self._map = np.zeros_like(strip)
-        presumed = self._gauge.last
-        now = self._belt.differences(strip, self._belt_cells(presumed))
+        # Where the belt presumably lies by now: between parts that nearly touch it is gone within a frame.
+        now = self._belt.differences(strip, self._belt_cells(self._gauge.last))
         travel = self._travel(now)
-        if travel is not None and abs(travel - presumed) > 1:
-            # The belt has changed its speed: its level was taken where by now parts lie.
-            now = self._belt.differences(strip, self._belt_cells(travel))
         self._take(now, travel or 0.0)
         amplitude = np.abs(self._map).max(axis=0)
         self._adapt(amplitude, travel or 0.0)
