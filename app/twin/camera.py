@@ -16,7 +16,7 @@ from app.twin.flow import Body
 from app.twin.machine import Machine
 from app.twin.parts import Piece
 from app.twin.scenario import Fault, FaultKind
-from app.twin.view import View
+from app.twin.view import View, woven
 from app.types import Frame, Image
 
 STREAM_NS = 20 * NS_PER_MS
@@ -24,9 +24,6 @@ STREAM_NS = 20 * NS_PER_MS
 
 _AT_LINE_MM = 5.0
 """A part so near before the line counts as having passed it: a spotter may see it there already."""
-
-_BELT_GREY = 70
-_WEAVE_GREY = 12
 
 
 class TwinCamera:
@@ -172,11 +169,8 @@ class TwinCamera:
 
     @cached_property
     def _belt(self) -> Image:
-        """The empty belt: dark cloth with a weave."""
-        noise = np.random.default_rng(0).normal(0, _WEAVE_GREY, (self._settings.height_px, self._settings.width_px))
-        weave = _WEAVE_GREY * np.sin(np.arange(self._settings.width_px) * 1.3)
-        grey = np.clip(_BELT_GREY + weave + noise, 0, 255).astype(np.uint8)
-        return self._sized(grey)
+        """The empty belt."""
+        return self._sized(woven(self._settings.height_px, self._settings.width_px))
 
     def _seen(self, piece: Piece) -> Image:
         try:

@@ -47,7 +47,7 @@ class View:
         self._line_px = vision.line_share * self._along
         self._side = max(1, round(length_mm * self._scale))
         self._colour = camera.channels
-        self._belt = self._woven()
+        self._belt = woven(self._across, max(self._along, round(_PATTERN_MM * self._scale)))
         self._pieces: dict[int, Image] = {}
 
     def picture(self, bodies: Iterable[Body], belt_mm: float) -> Image:
@@ -96,8 +96,9 @@ class View:
             self._pieces[body.index] = kept
         return kept
 
-    def _woven(self) -> Image:
-        width = max(self._along, round(_PATTERN_MM * self._scale))
-        noise = np.random.default_rng(0).normal(0, _WEAVE_GREY, (self._across, width))
-        weave = _WEAVE_GREY * np.sin(np.arange(width) * 1.3)
-        return np.asarray(np.clip(_BELT_GREY + weave + noise, 0, 255), np.uint8)
+
+def woven(rows: int, columns: int) -> Image:
+    """An empty belt: dark cloth with a weave, always the same; uint8, (rows, columns)."""
+    noise = np.random.default_rng(0).normal(0, _WEAVE_GREY, (rows, columns))
+    weave = _WEAVE_GREY * np.sin(np.arange(columns) * 1.3)
+    return np.asarray(np.clip(_BELT_GREY + weave + noise, 0, 255), np.uint8)

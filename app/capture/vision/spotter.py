@@ -103,7 +103,7 @@ class Spotter:
         whole = round(travel)
         if whole:
             is_belt = np.roll(is_belt, whole, axis=1)
-            is_belt[:, slice(0, whole) if whole > 0 else slice(whole, None)] = False
+            is_belt[:, _came_in(whole)] = False
         return is_belt
 
     def _travel(self, now: Strip) -> float | None:
@@ -120,8 +120,7 @@ class Spotter:
         if whole:
             self._map = np.roll(self._map, whole, axis=2)
             self._looks = np.roll(self._looks, whole)
-            fresh = slice(0, whole) if whole > 0 else slice(whole, None)
-            self._looks[fresh] = 0
+            self._looks[_came_in(whole)] = 0
         placed = _shifted(now, -self._rest)
         self._looks = np.minimum(self._looks + 1, _MEMORY)
         self._map += np.asarray((placed - self._map) / self._looks.astype(np.float32), np.float32)
@@ -160,6 +159,11 @@ class Spotter:
 
     def _um_beyond(self, span: Span) -> int:
         return max(0, round((span.lead + self._rest - self._view.line) * self._view.um_per_column))
+
+
+def _came_in(travel: int) -> slice:
+    """The columns that were outside the picture before the belt went so many."""
+    return slice(0, travel) if travel > 0 else slice(travel, None)
 
 
 def _noise_below(amplitude: NDArray[np.float32], threshold: float) -> float:
