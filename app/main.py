@@ -16,13 +16,14 @@ from app.capture.watched import WatchedCamera, spotter_for
 from app.clock import Clock, SystemClock, VirtualClock
 from app.config import Line, ModelSettings
 from app.detect.blank import RUNTIME as BLANK
+from app.detect.choose import Candidate, open_first_proven
 from app.detect.detector import Detector
 from app.detect.failover import Failover
 from app.detect.golden import Goldens, GoldenSamples, OneGolden
 from app.detect.inspection import Inspector
 from app.detect.package import Package
 from app.detect.proof import prove
-from app.detect.runtimes import open_detector
+from app.detect.runtimes import AUTO, PREFERRED, is_installed, open_detector
 from app.detect.zoo import chosen_package, find_package, zoo_folder
 from app.latency import LatencyLedger
 from app.reject.gpio import open_line
@@ -40,14 +41,36 @@ if TYPE_CHECKING:
 PICTURES_KEPT = 24
 """Rejects that the demo keeps for its contact sheet."""
 
+Tell = Callable[[str], None]
+"""Takes a sentence that a person should see."""
 
-def open_proven(package: Package, runtime: str, threads: int) -> Detector:
+
+def ignore(_sentence: str) -> None:
+    """Tells nobody."""
+
+
+def open_proven(package: Package, runtime: str, threads: int, tell: Tell = ignore) -> Detector:
     """Loads a package on a runtime, and refuses it unless its golden frames reproduce.
+
+    With `auto` the next runtime that is installed is tried where they do not: an 8-bit file may be right on one and
+    collapse on another.
+
+    Args:
+        package: The package.
+        runtime: A runtime, or `auto`.
+        threads: Threads of one inference.
+        tell: Told why a runtime was passed over.
 
     Raises:
         PackageError: They do not, or the package is broken.
         MissingDriverError: The runtime is not installed.
     """
+    if runtime == AUTO:
+        candidates = [Candidate(package.variant, each) for each in PREFERRED if is_installed(each)]
+        choice = open_first_proven(package, candidates, read_picture, threads)
+        for refusal in choice.refusals:
+            tell(f"{refusal.candidate} was passed over: {refusal.why}")
+        return choice.detector
     detector = open_detector(package, runtime, threads)
     try:
         prove(package, detector, read_picture)
@@ -57,12 +80,13 @@ def open_proven(package: Package, runtime: str, threads: int) -> Detector:
     return detector
 
 
-def open_model(model: ModelSettings, state: Path) -> tuple[Detector, Package]:
+def open_model(model: ModelSettings, state: Path, tell: Tell = ignore) -> tuple[Detector, Package]:
     """The detector that a line names, with its standby where it names one, and its package.
 
     Args:
         model: Which model, on which runtime.
         state: The station's state folder, which knows the active package.
+        tell: Told why a runtime was passed over.
 
     Raises:
         PackageError: The package is broken or its golden frames do not reproduce.
@@ -71,10 +95,10 @@ def open_model(model: ModelSettings, state: Path) -> tuple[Detector, Package]:
     package = find_package(chosen_package(model.package, state), zoo_folder())
     if model.runtime == BLANK:
         return open_detector(package, BLANK, model.threads), package
-    first = open_proven(package, model.runtime, model.threads)
+    first = open_proven(package, model.runtime, model.threads, tell)
     if model.standby in ("none", first.runtime):
         return first, package
-    return Failover(first, open_proven(package, model.standby, model.threads)), package
+    return Failover(first, open_proven(package, model.standby, model.threads, tell)), package
 
 
 def goldens_of(setup: Setup) -> Goldens | None:

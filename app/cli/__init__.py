@@ -20,8 +20,8 @@ from app.cli.group import TaktGroup, print_help
 from app.cli.plugins import add_groups, find_plugins
 
 EXIT_CODES = """Exit codes: 0 done, 1 not in order, 2 command line, 3 settings, 4 picture or data, 5 model package,
-6 missing library, 7 camera, 8 inference, 9 line, 10 a part was rejected (only where asked for), 11 bus, 12 record,
-70 defect in Takt, 130 interrupted."""
+6 missing library, 7 camera, 8 inference, 9 line, 10 a part was rejected, or two models differ (only where asked for),
+11 bus, 12 record, 70 defect in Takt, 130 interrupted."""
 
 
 def _show_version(is_wanted: bool) -> None:

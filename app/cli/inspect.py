@@ -184,7 +184,7 @@ def _judge_all(
     from app.latency import LatencyLedger
     from app.main import open_proven
 
-    detector = open_proven(package, runtime, threads)
+    detector = open_proven(package, runtime, threads, complain)
     run = Run([], [], LatencyLedger(("total",)))
     try:
         judging = Judging(Inspector(detector, rules, goldens), rules, SystemClock())

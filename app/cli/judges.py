@@ -11,6 +11,7 @@ from app.config import Line
 from app.detect.detector import Detector
 from app.detect.inspection import Inspector
 from app.detect.package import Package
+from app.detect.registry import find_by_hash
 from app.detect.zoo import find_package, zoo_folder
 from app.errors import MissingDriverError, PackageError, RecordError
 from app.main import live_goldens, open_proven
@@ -60,6 +61,7 @@ class Judges:
         self, state: Path, line: Path | None, model: str | None, runtime: str | None, opened: ExitStack
     ) -> None:
         self.notes: list[str] = []
+        self._state = state
         self._documents = state / DOCUMENTS
         self._setup = load_setup(line or twin_line())
         self._model = model
@@ -131,8 +133,9 @@ class Judges:
 
     def _package(self, started: Mapping[str, Scalar]) -> Package:
         name, wanted = str(started["package"]), str(started["package_sha256"])
+        zoo = zoo_folder()
         try:
-            package = find_package(self._model or name, zoo_folder())
+            package = find_package(self._model, zoo) if self._model else find_by_hash(name, wanted, self._state, zoo)
         except PackageError as error:
             raise PackageError(
                 f"the package {name} that judged cannot be had: {error.what}",

@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415 - a command imports the rooms it needs when it runs
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +11,12 @@ from rich.markup import escape
 
 from app.cli.console import out, print_json
 from app.cli.options import Bus, Json
+from app.cli.person import By, person
 
 if TYPE_CHECKING:
     from app.bus.commands import Reply, Request
 
 Lane = Annotated[int, typer.Option("--lane", min=1, max=64, help="The lane.")]
-By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who asks; by default the user of this shell.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the ledger keeps it.")]
 Role = Annotated[str, typer.Option("--role", help="As what: lead, technician or admin may reset.")]
 Cleared = Annotated[
@@ -30,7 +29,7 @@ def stop(*, lane: Lane = 1, by: By = "", bus: Bus = None, as_json: Json = False)
 
     Anybody may. Exit code 9 when no station answers.
     """
-    _ask(lane, bus, "stopped", as_json=as_json, command="stop", by=_person(by))
+    _ask(lane, bus, "stopped", as_json=as_json, command="stop", by=person(by))
 
 
 def purge(*, lane: Lane = 1, by: By = "", bus: Bus = None, as_json: Json = False) -> None:
@@ -39,7 +38,7 @@ def purge(*, lane: Lane = 1, by: By = "", bus: Bus = None, as_json: Json = False
     For when nobody trusts what lies there. Only a diverter can: a pusher or air does not hit what nobody saw, so there
     stop the line, clear the belt by hand and reset. Exit code 9 when the station refuses or none answers.
     """
-    _ask(lane, bus, "purges the belt", as_json=as_json, command="purge", by=_person(by))
+    _ask(lane, bus, "purges the belt", as_json=as_json, command="purge", by=person(by))
 
 
 def reset(
@@ -66,7 +65,7 @@ def reset(
         "reset",
         as_json=as_json,
         command="reset",
-        by=_person(by),
+        by=person(by),
         role=role,
         reason=reason,
         is_cleared=is_cleared,
@@ -109,13 +108,3 @@ def _acknowledged(reply: Reply) -> str:
     if reply.sequence is None:
         return ""
     return f"; in the ledger as epoch {reply.epoch}, sequence {reply.sequence}"
-
-
-def _person(named: str) -> str:
-    if named.strip():
-        return named.strip()
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        # A user without a name, as in some containers.
-        return "somebody at a shell"

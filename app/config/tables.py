@@ -89,7 +89,8 @@ class ModelSettings(Settings):
         "active",
         min_length=1,
         max_length=400,
-        description="name in the zoo, a folder, or `active`: what `takt models activate` chose, else `pcb-nano`",
+        description="name in the zoo or on the station, a folder, or `active`: what `takt models activate` chose, else"
+        " `pcb-nano`; each with `:MODEL` for one of its models, such as `:standby-int8`",
     )
     runtime: Literal["auto", "onnx", "openvino", "blank"] = Field(
         "auto",

@@ -6,6 +6,8 @@ so at once.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.clock import Clock
 from app.detect.detector import InputSpec, Result
 from app.detect.package import Package
@@ -45,5 +47,4 @@ class BlankDetector:
 
 def open_blank(package: Package, threads: int, clock: Clock) -> BlankDetector:  # noqa: ARG001 - as every driver is opened
     """Makes one with the size and channels of a package's model."""
-    spec = package.spec
-    return BlankDetector(InputSpec(spec.width_px, spec.height_px, spec.channels, is_golden=False))
+    return BlankDetector(replace(package.spec, is_golden=False))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from app.clock import Clock
-from app.detect.decode import decode_peaks
 from app.detect.detector import InputSpec, Result
 from app.detect.package import Package
 from app.detect.ports import Outputs
 from app.detect.prepare import Preparation
+from app.detect.readers import Reader, read_embedding, reader_for
 from app.errors import DetectorError
 from app.types import Image
 
@@ -44,9 +44,9 @@ class LocalDetector:
     def __init__(self, package: Package, runtime: str, preparation: Preparation, engine: Engine, clock: Clock) -> None:
         self.runtime = runtime
         self.spec: InputSpec = package.spec
-        self._labels = package.classes
         self._preparation = preparation
         self._engine: Engine | None = engine
+        self._reader: Reader = reader_for(package, engine.outputs)
         self._clock = clock
         # The first inferences choose kernels and touch memory; no part should wait for that.
         for _ in range(WARM_UPS):
@@ -65,11 +65,17 @@ class LocalDetector:
         filled_ns = self._clock.now_ns()
         self._engine.infer()
         inferred_ns = self._clock.now_ns()
-        outputs = self._engine.outputs
-        found = decode_peaks(outputs.boxes, outputs.scores, outputs.classes, self._labels, placement)
+        reading = self._reader.read(placement, (image.shape[1], image.shape[0]))
+        embedding = read_embedding(self._engine.outputs)
         done_ns = self._clock.now_ns()
         return Result(
-            found, pre_ns=filled_ns - start_ns, infer_ns=inferred_ns - filled_ns, decode_ns=done_ns - inferred_ns
+            reading.detections,
+            reading.anomaly_map,
+            embedding,
+            reading.picture_score,
+            pre_ns=filled_ns - start_ns,
+            infer_ns=inferred_ns - filled_ns,
+            decode_ns=done_ns - inferred_ns,
         )
 
     def close(self) -> None:

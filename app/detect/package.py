@@ -1,102 +1,43 @@
-"""Model packages: a folder with `manifest.toml`, the ONNX file, golden frames and a card."""
+"""Model packages: a folder with `manifest.toml`, ONNX files, golden frames and a card."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
-from app.config import Name, Settings
 from app.detect.detector import InputSpec
-from app.errors import ConfigError, PackageError
-from app.toml import read_toml, validated
-from app.types import Detection
+from app.detect.golden_frames import GoldenFrame, inside, read_frames
+from app.detect.manifest import MANIFEST, Kind, Manifest, ModelTable, Precision, Role, read_manifest
+from app.detect.suppress import Suppression
+from app.errors import PackageError
 
-MANIFEST = "manifest.toml"
 CARD = "card.md"
 MAX_ONNX_BYTES = 2_000_000_000
-MAX_EXPECTED_BYTES = 10_000_000
 
-RelativePath = Annotated[str, Field(min_length=1, max_length=200)]
-Pixels = Annotated[float, Field(ge=-16_384, le=16_384)]
-
-
-class _Input(Settings):
-    width_px: int = Field(ge=8, le=16_384)
-    height_px: int = Field(ge=8, le=16_384)
-    channels: Literal[1, 3] = 1
-    golden: bool = False
-
-
-class _GoldenFrames(Settings):
-    expected: RelativePath = "golden/expected.json"
-    tolerance_px: float = Field(1.5, ge=0, le=20)
-    tolerance_score: float = Field(0.03, ge=0, le=0.2)
-
-
-class _Manifest(Settings):
-    schema_version: Literal[1] = Field(1, alias="schema")
-    name: Name
-    version: Name
-    kind: Literal["detection"]
-    layout: Literal["takt-peaks"]
-    onnx: RelativePath
-    onnx_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    classes: tuple[Name, ...] = Field(min_length=1, max_length=1000)
-    score_threshold: float = Field(ge=0, le=1)
-    input: _Input
-    golden_frames: _GoldenFrames = _GoldenFrames()
-
-
-class _ExpectedDetection(Settings):
-    label: str = Field(alias="class")
-    score: float = Field(ge=0, le=1)
-    box_px: tuple[Pixels, Pixels, Pixels, Pixels]
-
-
-class _ExpectedFrame(Settings):
-    image: RelativePath
-    golden: RelativePath | None = None
-    detections: tuple[_ExpectedDetection, ...]
-
-
-class _Expected(Settings):
-    frames: tuple[_ExpectedFrame, ...] = Field(max_length=1000)
-
-
-@dataclass(frozen=True, slots=True)
-class GoldenFrame:
-    """A picture and what the model must say of it.
-
-    Attributes:
-        image: The picture.
-        golden: Its golden sample, where the model wants one.
-        detections: What must be found at or above the package's threshold, boxes in pixels of the picture.
-    """
-
-    image: Path
-    golden: Path | None
-    detections: tuple[Detection, ...]
+__all__ = ["CARD", "MANIFEST", "MAX_ONNX_BYTES", "GoldenFrame", "Package", "load_package"]
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A model package whose manifest, hash and golden frames were read and fit together.
+    """One model of a package whose manifest, hash and golden frames were read and fit together.
 
     Attributes:
         folder: Where it lies.
         name: Its name.
         version: Its version.
-        layout: How its outputs are to be read.
-        onnx: The ONNX file.
+        kind: What its outputs mean: `detection`, `classification` or `anomaly`.
+        role: What the model is for: `accelerator`, or `standby` on the CPU.
+        precision: What it computes in: `fp32`, `fp16` or `int8`.
+        variant: What the model is called: role and precision, such as `standby-int8`.
+        variants: Every model of the folder, in order; the first is used where nobody says which.
+        onnx: The model's ONNX file.
         onnx_sha256: SHA-256 of that file, in hexadecimal.
         classes: Class names by index.
+        good_classes: Those of them that mean nothing is wrong; only of a classifier.
+        suppression: What is still to be done to the boxes of the graph; `None` where they are final.
         score_threshold: The threshold its golden frames were recorded at; recipes have their own.
+        gmac: Multiplications of one picture, in 10^9, where the manifest says so.
         spec: What it takes.
         frames: Its golden frames; empty only in a draft.
         tolerance_px: How far an edge of a golden detection may move on another runtime.
@@ -106,11 +47,18 @@ class Package:
     folder: Path
     name: str
     version: str
-    layout: str
+    kind: Kind
+    role: Role
+    precision: Precision
+    variant: str
+    variants: tuple[str, ...]
     onnx: Path
     onnx_sha256: str
     classes: tuple[str, ...]
+    good_classes: tuple[str, ...]
+    suppression: Suppression | None
     score_threshold: float
+    gmac: float | None
     spec: InputSpec
     frames: tuple[GoldenFrame, ...]
     tolerance_px: float
@@ -143,100 +91,51 @@ class Package:
         return content
 
 
-def load_package(folder: Path, *, is_draft: bool = False) -> Package:
-    """Reads a package and checks everything that can be checked without running it.
+def load_package(folder: Path, *, variant: str = "", is_draft: bool = False) -> Package:
+    """Reads one model of a package and checks everything that can be checked without running it.
 
     Args:
         folder: The package's folder.
+        variant: Which model, such as `standby-int8`; by default the first of the manifest.
         is_draft: Accept a package whose golden frames are still to be recorded; it cannot be proven.
 
     Raises:
-        PackageError: A file is absent, unreadable or outside the folder, a key or value cannot be, the ONNX file has
-            another hash, or there is no golden frame.
+        PackageError: A file is absent, unreadable or outside the folder, a key or value cannot be, there is no such
+            variant, the ONNX file has another hash, or there is no golden frame.
     """
-    if not folder.is_dir():
-        raise PackageError(f"{folder} is no folder with a model package", f"name a folder that holds {MANIFEST}")
-    path = folder / MANIFEST
-    try:
-        manifest = validated(_Manifest, read_toml(path), str(path))
-    except ConfigError as error:
-        raise PackageError(error.what, error.mend) from error
+    manifest = read_manifest(folder)
+    model = _chosen(folder, manifest, variant)
     package = Package(
         folder=folder,
         name=manifest.name,
         version=manifest.version,
-        layout=manifest.layout,
-        onnx=_inside(folder, folder, manifest.onnx),
-        onnx_sha256=manifest.onnx_sha256,
-        classes=_distinct(manifest.classes, path),
-        score_threshold=manifest.score_threshold,
-        spec=InputSpec(
-            manifest.input.width_px, manifest.input.height_px, manifest.input.channels, manifest.input.golden
-        ),
-        frames=_read_frames(folder, manifest, is_draft=is_draft),
-        tolerance_px=manifest.golden_frames.tolerance_px,
-        tolerance_score=manifest.golden_frames.tolerance_score,
+        kind=manifest.kind,
+        role=model.role,
+        precision=model.precision,
+        variant=model.variant,
+        variants=manifest.variants,
+        onnx=inside(folder, folder, model.onnx),
+        onnx_sha256=model.onnx_sha256,
+        classes=manifest.classes,
+        good_classes=manifest.good_classes,
+        suppression=manifest.output.suppression(),
+        score_threshold=model.score_threshold,
+        gmac=model.gmac,
+        spec=model.input.spec(),
+        frames=read_frames(folder, manifest, model, is_draft=is_draft),
+        tolerance_px=model.golden_frames.tolerance_px,
+        tolerance_score=model.golden_frames.tolerance_score,
     )
     package.read_onnx()
     return package
 
 
-def _distinct(classes: tuple[str, ...], path: Path) -> tuple[str, ...]:
-    twice = sorted({each for each in classes if classes.count(each) > 1})
-    if twice:
-        raise PackageError(f"{path} names the class {twice[0]!r} twice", "give every class a name of its own")
-    return classes
-
-
-def _inside(folder: Path, start: Path, relative: str) -> Path:
-    """The file `relative` to `start`, which must lie in the package, links followed."""
-    path = start / relative
-    if Path(relative).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
-        raise PackageError(f"{folder} names {relative!r}, which lies outside the package", "keep all files inside it")
-    if not path.is_file():
-        raise PackageError(f"{path} is missing", "restore the whole package")
-    return path
-
-
-def _read_frames(folder: Path, manifest: _Manifest, *, is_draft: bool) -> tuple[GoldenFrame, ...]:
-    relative = manifest.golden_frames.expected
-    if is_draft and not (folder / relative).exists():
-        return ()
-    path = _inside(folder, folder, relative)
-    try:
-        expected = validated(_Expected, _read_json(path), str(path))
-    except ConfigError as error:
-        raise PackageError(error.what, error.mend) from error
-    if not expected.frames and not is_draft:
-        raise PackageError(f"{path} holds no golden frame", "record at least one: nothing else proves a runtime right")
-    return tuple(_golden_frame(folder, path, frame, manifest) for frame in expected.frames)
-
-
-def _golden_frame(folder: Path, path: Path, frame: _ExpectedFrame, manifest: _Manifest) -> GoldenFrame:
-    unknown = sorted({each.label for each in frame.detections} - set(manifest.classes))
-    if unknown:
-        raise PackageError(
-            f"{path} expects the class {unknown[0]!r} on {frame.image}, which {MANIFEST} does not have",
-            "record the golden frames again",
-        )
-    if manifest.input.golden and frame.golden is None:
-        raise PackageError(f"{path} gives {frame.image} no golden sample", 'add "golden", as the model wants one')
-    return GoldenFrame(
-        image=_inside(folder, path.parent, frame.image),
-        golden=_inside(folder, path.parent, frame.golden) if frame.golden else None,
-        detections=tuple(Detection(each.label, each.score, each.box_px) for each in frame.detections),
+def _chosen(folder: Path, manifest: Manifest, variant: str) -> ModelTable:
+    if not variant:
+        return manifest.model[0]
+    for model in manifest.model:
+        if model.variant == variant:
+            return model
+    raise PackageError(
+        f"package {manifest.name} in {folder} has no model {variant!r}", f"name one of {', '.join(manifest.variants)}"
     )
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.stat().st_size > MAX_EXPECTED_BYTES:
-            raise PackageError(f"{path} is larger than {MAX_EXPECTED_BYTES} bytes", "keep fewer golden frames")
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PackageError(f"{path} cannot be read: {error.strerror}", "restore the whole package") from error
-    except (ValueError, RecursionError) as error:
-        raise PackageError(f"{path} is not valid JSON: {error}", "record the golden frames again") from error
-    if not isinstance(content, dict):
-        raise PackageError(f"{path} holds no JSON object", "record the golden frames again")
-    return content

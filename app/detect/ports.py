@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detect.decode import Indices
 from app.detect.package import Package
 from app.errors import PackageError
 
 MAX_DETECTIONS = 1000
-_INDEX_TYPES = {"int32": np.int32, "int64": np.int64}
+MAX_SIDE = 4096
+MAX_EMBEDDING = 8192
+_INDEX_TYPES = ("int32", "int64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +42,24 @@ class Outputs:
     """Buffers that the runtime writes its outputs into.
 
     Attributes:
-        boxes: float32 (1, K, 4), x1, y1, x2, y2 in pixels of the model's input.
-        scores: float32 (1, K), descending.
-        classes: int32 or int64 (1, K).
+        tensors: The buffers by the name of their tensor. Of a detection model: `boxes` float32 (1, K, 4), x1, y1, x2,
+            y2 in pixels of the model's input, `scores` float32 (1, K), descending, `classes` int32 or int64 (1, K). Of
+            a classifier: `probabilities` float32 (1, C). Of an anomaly model: `score` float32 (1, 1) and `map` float32
+            (1, H, W), both 0 .. 1. Of any, if it has one: `embedding` float32 (1, n).
     """
 
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    classes: Indices
+    tensors: Mapping[str, NDArray[Any]]
 
-    def by_name(self) -> dict[str, NDArray[np.float32] | Indices]:
+    def by_name(self) -> Mapping[str, NDArray[Any]]:
         """The buffers by the name of their tensor."""
-        return {"boxes": self.boxes, "scores": self.scores, "classes": self.classes}
+        return self.tensors
 
 
 def check_ports(package: Package, inputs: Sequence[Port], outputs: Sequence[Port]) -> Outputs:
     """Compares a model's inputs and outputs with its manifest and makes the output buffers.
 
     Args:
-        package: The package, for its input and for messages.
+        package: The package, for its kind, its input and for messages.
         inputs: What the runtime found.
         outputs: What the runtime found.
 
@@ -72,32 +73,64 @@ def check_ports(package: Package, inputs: Sequence[Port], outputs: Sequence[Port
     if sorted(inputs, key=str) != sorted(wanted, key=str):
         raise _mismatch(package, "inputs", inputs, _listed(wanted))
     found = {port.name: port for port in outputs}
+    embedding = found.pop("embedding", None)
+    if not (_CHECKS[package.kind](package, found) and (embedding is None or _is_embedding(embedding))):
+        raise _mismatch(package, "outputs", outputs, _wanted_outputs(package))
+    return Outputs({port.name: np.zeros(_sizes(port), port.kind) for port in outputs})
+
+
+def _is_detection(package: Package, found: Mapping[str, Port]) -> bool:  # noqa: ARG001 - as every check is called
     scores = found.get("scores")
     count = scores.shape[-1] if scores and scores.shape else None
     if count is None or not 0 < count <= MAX_DETECTIONS or set(found) != {"boxes", "scores", "classes"}:
-        raise _mismatch(package, "outputs", outputs, _wanted_outputs("K", f" with a fixed K of 1 to {MAX_DETECTIONS}"))
-    is_right = (
+        return False
+    return (
         found["boxes"] == Port("boxes", "float32", (1, count, 4))
         and found["scores"] == Port("scores", "float32", (1, count))
         and found["classes"] in [Port("classes", kind, (1, count)) for kind in _INDEX_TYPES]
     )
-    if not is_right:
-        raise _mismatch(package, "outputs", outputs, _wanted_outputs(str(count), ""))
-    return Outputs(
-        np.zeros((1, count, 4), np.float32),
-        np.zeros((1, count), np.float32),
-        np.zeros((1, count), _INDEX_TYPES[found["classes"].kind]),
-    )
 
 
-def _wanted_outputs(count: str, condition: str) -> str:
-    return f"boxes float32 (1, {count}, 4), scores float32 (1, {count}), classes int32 (1, {count}){condition}"
+def _is_classification(package: Package, found: Mapping[str, Port]) -> bool:
+    return found == {"probabilities": Port("probabilities", "float32", (1, len(package.classes)))}
+
+
+def _is_anomaly(package: Package, found: Mapping[str, Port]) -> bool:  # noqa: ARG001 - as every check is called
+    if set(found) != {"score", "map"} or found["score"] != Port("score", "float32", (1, 1)):
+        return False
+    shape = found["map"].shape
+    is_map = found["map"].kind == "float32" and len(shape) == 3 and shape[0] == 1  # noqa: PLR2004 - (1, H, W)
+    return is_map and all(size is not None and 0 < size <= MAX_SIDE for size in shape[1:])
+
+
+def _is_embedding(port: Port) -> bool:
+    size = port.shape[-1] if port.shape else None
+    return size is not None and 0 < size <= MAX_EMBEDDING and port == Port("embedding", "float32", (1, size))
+
+
+_CHECKS = {"detection": _is_detection, "classification": _is_classification, "anomaly": _is_anomaly}
+
+
+def _wanted_outputs(package: Package) -> str:
+    wanted = {
+        "detection": (
+            f"boxes float32 (1, K, 4), scores float32 (1, K), classes int32 (1, K) with a fixed K of 1 to"
+            f" {MAX_DETECTIONS}"
+        ),
+        "classification": f"probabilities float32 (1, {len(package.classes)}), one for each of its classes",
+        "anomaly": f"score float32 (1, 1), map float32 (1, H, W) with fixed sides of 1 to {MAX_SIDE}",
+    }[package.kind]
+    return f"{wanted}, and at most embedding float32 (1, n) beside that"
+
+
+def _sizes(port: Port) -> tuple[int, ...]:
+    return tuple(size for size in port.shape if size is not None)
 
 
 def _mismatch(package: Package, what: str, found: Sequence[Port], wanted: str) -> PackageError:
     return PackageError(
-        f"{package.onnx} has the {what} {_listed(found)} where {package.layout} wants {wanted}",
-        "export the model again, or correct [input] in its manifest",
+        f"{package.onnx} has the {what} {_listed(found)} where kind {package.kind!r} wants {wanted}",
+        "export the model again, or correct the kind or [model.input] in its manifest",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +13,48 @@ from app.detect.detector import InputSpec
 from app.errors import DetectorError
 from app.types import Image
 
+_Window = tuple[slice, slice]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How pictures of one size lie in the input of a model.
+
+    Attributes:
+        taken: Rows and columns of the picture that the model sees.
+        filled: Rows and columns of the input that they are scaled into; the rest is border.
+        placement: Where a box of the input lies in the picture.
+    """
+
+    taken: _Window
+    filled: _Window
+    placement: Placement
+
+
+def layout_of(spec: InputSpec, width_px: int, height_px: int) -> Layout:
+    """How a picture is laid into an input, as `Fit` says.
+
+    `letterbox` rounds as Ultralytics does (`LetterBox` and `scale_boxes` of 8.4) and cuts boxes off at the picture's
+    edges as that does; `corner` truncates as YOLOX does. So an imported model sees the very pixels that it saw there.
+
+    Args:
+        spec: What the model takes.
+        width_px: Width of the picture.
+        height_px: Its height.
+    """
+    if spec.fit == "stretch":
+        placement = Placement(width_px / spec.width_px, height_px / spec.height_px)
+        return Layout(_window(0, 0, width_px, height_px), _window(0, 0, spec.width_px, spec.height_px), placement)
+    if spec.fit == "crop":
+        return _cropped(spec, width_px, height_px)
+    return _bordered(spec, width_px, height_px)
+
 
 class Preparation:
     """Owns the uint8 input buffers of one model and fills them.
 
     Scaling is done here and not in the graph: one `cv2.resize` on uint8 was measured faster than a float Resize node,
-    and it costs nothing when the sizes agree. The picture is stretched to the input, without a border, so across and
-    down may differ in scale.
+    and it costs nothing when the sizes agree.
 
     Args:
         spec: What the model takes.
@@ -33,7 +70,11 @@ class Preparation:
         self.image: NDArray[np.uint8] = np.zeros(shape, np.uint8)
         self.golden: NDArray[np.uint8] | None = np.zeros(shape, np.uint8) if spec.is_golden else None
         other_channels = 4 - spec.channels
-        self._scaled = _plane(np.zeros((spec.height_px, spec.width_px, other_channels), np.uint8))
+        self._scaled = np.zeros((spec.height_px, spec.width_px, other_channels), np.uint8)
+        # Libraries scale between two pixels where they leave a border, however much smaller the picture becomes.
+        self._is_bordered = spec.fit in ("letterbox", "corner")
+        self._size = (0, 0)
+        self._layout = layout_of(spec, spec.width_px, spec.height_px)
 
     def fill(self, image: Image, golden: Image | None) -> Placement:
         """Copies, scales and converts the pictures into the buffers.
@@ -49,6 +90,7 @@ class Preparation:
             DetectorError: Not such a picture, or the golden sample is missing or of another shape.
         """
         _check_picture(image, "the picture")
+        self._lay_out(image.shape[1], image.shape[0])
         self._convert(image, self.image)
         if self.golden is not None:
             if golden is None:
@@ -60,22 +102,62 @@ class Preparation:
                     "take the golden sample with the same camera settings",
                 )
             self._convert(golden, self.golden)
-        return Placement(image.shape[1] / self._spec.width_px, image.shape[0] / self._spec.height_px)
+        return self._layout.placement
+
+    def _lay_out(self, width_px: int, height_px: int) -> None:
+        """For pictures of another size than the last: lays them out, and draws the border anew."""
+        if (width_px, height_px) == self._size:
+            return
+        self._layout, self._size = layout_of(self._spec, width_px, height_px), (width_px, height_px)
+        if self._is_bordered:
+            self.image.fill(self._spec.pad_level)
+            if self.golden is not None:
+                self.golden.fill(self._spec.pad_level)
 
     def _convert(self, picture: Image, buffer: NDArray[np.uint8]) -> None:
-        target = _plane(buffer[0])
         is_same_kind = (picture.shape[2] if picture.ndim == 3 else 1) == self._spec.channels  # noqa: PLR2004
+        picture = picture[self._layout.taken]
+        target = _plane(buffer[0][self._layout.filled])
         if picture.shape[:2] != target.shape[:2]:
-            scaled = target if is_same_kind else self._scaled
+            scaled = target if is_same_kind else _plane(self._scaled[self._layout.filled])
             is_smaller = target.shape[0] < picture.shape[0] or target.shape[1] < picture.shape[1]
-            way = cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR
-            cv2.resize(picture, (self._spec.width_px, self._spec.height_px), dst=scaled, interpolation=way)
+            way = cv2.INTER_AREA if is_smaller and not self._is_bordered else cv2.INTER_LINEAR
+            cv2.resize(picture, (target.shape[1], target.shape[0]), dst=scaled, interpolation=way)
             picture = scaled
         elif is_same_kind:
             np.copyto(target, _plane(picture))
         if not is_same_kind:
             code = cv2.COLOR_BGR2GRAY if self._spec.channels == 1 else cv2.COLOR_GRAY2BGR
             cv2.cvtColor(picture, code, dst=target)
+
+
+def _bordered(spec: InputSpec, width_px: int, height_px: int) -> Layout:
+    scale = min(spec.width_px / width_px, spec.height_px / height_px)
+    whole = _window(0, 0, width_px, height_px)
+    if spec.fit == "corner":
+        width, height = max(1, int(width_px * scale)), max(1, int(height_px * scale))
+        return Layout(whole, _window(0, 0, width, height), Placement(1 / scale, 1 / scale))
+    width, height = max(1, round(width_px * scale)), max(1, round(height_px * scale))
+    # Of an odd border the smaller half lies left and above.
+    left, top = round((spec.width_px - width) / 2 - 0.1), round((spec.height_px - height) / 2 - 0.1)
+    across, down = width_px / width, height_px / height
+    limit = (float(width_px), float(height_px))
+    return Layout(whole, _window(left, top, width, height), Placement(across, down, -left * across, -top * down, limit))
+
+
+def _cropped(spec: InputSpec, width_px: int, height_px: int) -> Layout:
+    scale = max(spec.width_px / width_px, spec.height_px / height_px)
+    width, height = (
+        max(1, min(whole, round(part / scale)))
+        for whole, part in ((width_px, spec.width_px), (height_px, spec.height_px))
+    )
+    left, top = (width_px - width) // 2, (height_px - height) // 2
+    placement = Placement(width / spec.width_px, height / spec.height_px, float(left), float(top))
+    return Layout(_window(left, top, width, height), _window(0, 0, spec.width_px, spec.height_px), placement)
+
+
+def _window(left: int, top: int, width: int, height: int) -> _Window:
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _plane(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

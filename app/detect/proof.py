@@ -26,7 +26,7 @@ class ProofReport:
         frames: How many golden frames were judged.
         detections: How many golden detections were found again.
         worst_px: How far an edge moved at most.
-        worst_score: How far a score moved at most.
+        worst_score: How far a score moved at most, of a detection or of a whole picture.
     """
 
     package: str
@@ -48,7 +48,9 @@ class _Pair:
 def prove(package: Package, detector: Detector, read: ReadPicture) -> ProofReport:
     """Judges every golden frame and compares with what the package expects.
 
-    A detection whose score lies within `tolerance_score` of the package's threshold may be there or not.
+    A detection whose score lies within `tolerance_score` of the package's threshold may be there or not. A classifier's
+    detections are the whole picture, so what is compared of them is the score; where a golden frame records the score
+    of the picture as a whole, that is compared as well, so that a good picture proves something too.
 
     Args:
         package: The package.
@@ -56,17 +58,22 @@ def prove(package: Package, detector: Detector, read: ReadPicture) -> ProofRepor
         read: Reads a picture.
 
     Raises:
-        PackageError: A detection is missing, extra, moved or rescored beyond the tolerance, or there is no frame.
+        PackageError: A detection is missing, extra, moved or rescored beyond the tolerance, a picture is, or there is
+            no frame.
         DataError: A golden frame cannot be read.
         DetectorError: The runtime failed.
     """
     if not package.frames:
-        raise PackageError(f"package {package.name} has no golden frames", "record at least one before activating it")
+        raise PackageError(
+            f"package {_called(package)} has no golden frames", "record at least one before activating it"
+        )
     pairs: list[_Pair] = []
+    changes = [0.0]
     for frame in package.frames:
         golden = read(frame.golden) if frame.golden else None
-        found = detector.detect(read(frame.image), golden).detections
-        pairs += _compare(package, detector.runtime, frame, found)
+        result = detector.detect(read(frame.image), golden)
+        pairs += _compare(package, detector.runtime, frame, result.detections)
+        changes.append(_compare_picture(package, detector.runtime, frame, result.picture_score))
     return ProofReport(
         package=package.name,
         onnx_sha256=package.onnx_sha256,
@@ -74,16 +81,51 @@ def prove(package: Package, detector: Detector, read: ReadPicture) -> ProofRepor
         frames=len(package.frames),
         detections=len(pairs),
         worst_px=max((pair.distance_px for pair in pairs), default=0.0),
-        worst_score=max((abs(pair.expected.score - pair.found.score) for pair in pairs), default=0.0),
+        worst_score=max(*changes, *(abs(pair.expected.score - pair.found.score) for pair in pairs)),
     )
+
+
+def check_proves_something(package: Package) -> None:
+    """Refuses golden frames that a model which finds nothing at all would pass too.
+
+    Raises:
+        PackageError: Nothing is recorded that the model must find.
+    """
+    sure = package.score_threshold + package.tolerance_score
+    is_sound = any(
+        frame.picture_score is not None or any(each.score >= sure for each in frame.detections)
+        for frame in package.frames
+    )
+    if package.frames and not is_sound:
+        raise PackageError(
+            f"the golden frames of {_called(package)} hold nothing that its model must find, so they prove nothing",
+            "record them with pictures on which it finds something well above its threshold",
+        )
+
+
+def _compare_picture(package: Package, runtime: str, frame: GoldenFrame, found: float | None) -> float:
+    """How far the score of the whole picture moved; nothing where the frame records none."""
+    if frame.picture_score is None:
+        return 0.0
+    if found is None:
+        raise _failure(package, runtime, frame, f"the picture got no score where {frame.picture_score:.3f} is recorded")
+    change = abs(frame.picture_score - found)
+    if change > package.tolerance_score:
+        raise _failure(
+            package,
+            runtime,
+            frame,
+            f"the picture scored {found:.3f} where {frame.picture_score:.3f} is recorded, off by {change:.3f} where"
+            f" {package.tolerance_score:g} is allowed",
+        )
+    return change
 
 
 def _compare(package: Package, runtime: str, frame: GoldenFrame, found: Sequence[Detection]) -> list[_Pair]:
     # Below the threshold only what may stand for an expected detection counts.
     floor = package.score_threshold - package.tolerance_score
     near = [each for each in found if each.score >= floor]
-    pairs = _matched(frame.detections, near)
-    where = f"package {package.name} fails its proof on {runtime}: golden frame {frame.image.name}"
+    pairs = _matched(frame.detections, near, package.tolerance_px)
     problems = [text for pair in pairs for text in _differences(package, pair)]
     sure = package.score_threshold + package.tolerance_score
     matched_expected = {id(pair.expected) for pair in pairs}
@@ -93,12 +135,24 @@ def _compare(package: Package, runtime: str, frame: GoldenFrame, found: Sequence
     problems += [f"{_name(each)} is extra" for each in near if id(each) not in matched_found and each.score >= sure]
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise PackageError(f"{where}: {problems[0]}{more}", "do not use it with this runtime; try another one")
+        raise _failure(package, runtime, frame, f"{problems[0]}{more}")
     return pairs
 
 
-def _matched(expected: Sequence[Detection], found: Sequence[Detection]) -> list[_Pair]:
-    """Pairs of one class, nearest first, each detection once."""
+def _failure(package: Package, runtime: str, frame: GoldenFrame, problem: str) -> PackageError:
+    return PackageError(
+        f"package {_called(package)} fails its proof on {runtime}: golden frame {frame.image.name}: {problem}",
+        "do not use it with this runtime; try another one",
+    )
+
+
+def _called(package: Package) -> str:
+    """The name as a command line takes it, with the model where the package has several."""
+    return f"{package.name}:{package.variant}" if len(package.variants) > 1 else package.name
+
+
+def _matched(expected: Sequence[Detection], found: Sequence[Detection], near_px: float) -> list[_Pair]:
+    """Pairs of one class that overlap or lie within `near_px`, nearest first, each detection once."""
     alike = [(one, other) for one in expected for other in found if one.label == other.label]
     candidates = sorted(
         (_Pair(_distance_px(one, other), one, other) for one, other in alike), key=lambda pair: pair.distance_px
@@ -106,7 +160,11 @@ def _matched(expected: Sequence[Detection], found: Sequence[Detection]) -> list[
     taken: set[int] = set()
     pairs = []
     for pair in candidates:
-        if id(pair.expected) not in taken and id(pair.found) not in taken and _overlap(pair):
+        if (
+            id(pair.expected) not in taken
+            and id(pair.found) not in taken
+            and (pair.distance_px <= near_px or _overlap(pair))
+        ):
             taken |= {id(pair.expected), id(pair.found)}
             pairs.append(pair)
     return pairs

@@ -20,6 +20,10 @@ RUNTIMES: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 """Runtime -> module and the function that opens a package."""
 
+AUTO = "auto"
+PREFERRED = ("openvino", "onnx")
+"""What `auto` means, the preferred one first."""
+
 
 def open_detector(package: Package, runtime: str = "auto", threads: int = 2, clock: Clock | None = None) -> Detector:
     """Loads a package on a runtime and warms it up.
@@ -40,13 +44,21 @@ def open_detector(package: Package, runtime: str = "auto", threads: int = 2, clo
         PackageError: The file is no such model, or has other inputs or outputs than its manifest says.
         DetectorError: It does not run.
     """
-    if runtime != "auto":
-        return _opener(runtime)(package, threads, clock or SystemClock())
-    try:
-        opener = _opener("openvino")
-    except MissingDriverError:
-        opener = _opener("onnx")
+    opener = _opener(runtime if runtime != AUTO else next(filter(is_installed, PREFERRED), PREFERRED[-1]))
     return opener(package, threads, clock or SystemClock())
+
+
+def is_installed(runtime: str) -> bool:
+    """The library of a runtime loads.
+
+    Raises:
+        ConfigError: No such runtime.
+    """
+    try:
+        _opener(runtime)
+    except MissingDriverError:
+        return False
+    return True
 
 
 def _opener(runtime: str) -> Callable[[Package, int, Clock], Detector]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -58,10 +59,15 @@ def run(setups: Sequence[Setup], post: Post) -> None:
         # The runtime's own threads are started now, and inherit how this one is scheduled.
         verdict = post.row.threads["verdict"]
         schedule(verdict.policy, verdict.priority, is_inherited=True)
-        detector, package = open_model(setup.line.model, post.state)
+        detector, package = open_model(setup.line.model, post.state, _tell)
         opened.callback(detector.close)
         lane_at_work = _LiveLane(setup.with_threshold(package.score_threshold), post, detector, package, alarm, opened)
         lane_at_work.run(stop)
+
+
+def _tell(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
 
 
 class _LiveLane:

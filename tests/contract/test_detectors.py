@@ -9,10 +9,10 @@ import pytest
 from onnx import TensorProto
 
 from app.clock import VirtualClock
-from app.detect.failover import Failover
 from app.detect.proof import prove
 from app.detect.runtimes import open_detector
 from app.errors import DetectorError, PackageError
+from tests.contract.detector_openers import OPENERS, opening
 from tests.unit.detect.tiny_model import (
     HEIGHT,
     WIDTH,
@@ -24,29 +24,11 @@ from tests.unit.detect.tiny_model import (
 )
 
 
-def open_failover(package, clock=None):
-    return Failover(open_detector(package, "onnx", 1, clock), open_detector(package, "openvino", 1, clock))
-
-
-OPENERS = {
-    "onnx": lambda package, clock=None: open_detector(package, "onnx", 1, clock),
-    "openvino": lambda package, clock=None: open_detector(package, "openvino", 1, clock),
-    "failover": open_failover,
-}
-
-
 @pytest.fixture(params=OPENERS)
 def opened(request):
     """Opens a package on the runtime under test and closes it at the end."""
-    detectors = []
-
-    def opener(package, clock=None):
-        detectors.append(OPENERS[request.param](package, clock))
-        return detectors[-1]
-
-    yield opener
-    for detector in detectors:
-        detector.close()
+    with opening(request.param) as opener:
+        yield opener
 
 
 def boxes(result):
@@ -233,9 +215,7 @@ def test_file_that_is_no_model_is_refused(opened, tmp_path, content):
 
 def test_model_with_other_inputs_is_refused(opened, tmp_path):
     package = tiny_package(tmp_path / "tiny", tiny_onnx(golden=False), golden=True)
-    wanted = (
-        r"has the inputs image uint8 \(1, 24, 32, 1\) where takt-peaks wants image .*, golden uint8 \(1, 24, 32, 1\)"
-    )
+    wanted = r"inputs image uint8 \(1, 24, 32, 1\) where kind 'detection' wants image .*, golden uint8 \(1, 24, 32, 1\)"
     with pytest.raises(PackageError, match=wanted):
         opened(package)
 

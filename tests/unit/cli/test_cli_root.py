@@ -51,7 +51,7 @@ def test_a_group_named_alone_shows_its_help(takt):
     result = takt.run("models")
 
     assert result.exit_code == 0
-    for command in ("list", "activate", "rollback", "train", "evaluate"):
+    for command in ("list", "show", "compare", "activate", "rollback", "dataset", "train", "evaluate", "import"):
         assert command in result.stdout
 
 

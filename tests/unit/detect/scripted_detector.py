@@ -8,10 +8,11 @@ from app.types import Detection
 class ScriptedDetector:
     """Answers every picture with the same detections, or fails; remembers what it was shown."""
 
-    def __init__(self, *detections: Detection, runtime="scripted", is_golden=False):
+    def __init__(self, *detections: Detection, runtime="scripted", is_golden=False, picture_score=None):
         self.runtime = runtime
         self.spec = InputSpec(32, 24, 1, is_golden)
         self.detections = detections
+        self.picture_score = picture_score
         self.is_failing = False
         self.seen = []
         self.closings = 0
@@ -20,7 +21,7 @@ class ScriptedDetector:
         self.seen.append((image, golden))
         if self.is_failing:
             raise DetectorError(f"{self.runtime} is lost", "restart it")
-        return Result(self.detections, pre_ns=1, infer_ns=2, decode_ns=3)
+        return Result(self.detections, picture_score=self.picture_score, pre_ns=1, infer_ns=2, decode_ns=3)
 
     def close(self):
         self.closings += 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.detect.decode import SCORE_FLOOR, Placement, decode_peaks
+from app.detect.decode import SCORE_FLOOR, Placement, decode_peaks, decode_probabilities
 from app.errors import DetectorError
 
 LABELS = ("open", "short")
@@ -129,6 +129,72 @@ def test_shapes_that_do_not_fit_are_refused(boxes, scores, classes):
         decode_peaks(
             np.zeros(boxes, np.float32), np.zeros(scores, np.float32), np.zeros(classes, np.int32), LABELS, Placement()
         )
+
+
+def test_box_is_cut_off_at_the_edges_of_a_picture_that_has_some():
+    rows = [(-2, -3, 4, 5, 0.9, 0), (6, 6, 30, 30, 0.8, 0), (20, 1, 25, 2, 0.7, 0)]
+    found = decode(*rows, placement=Placement(limit_px=(10, 8)))
+    assert [each.box_px for each in found] == [(0, 0, 4, 5), (6, 6, 4, 2), (10, 1, 0, 1)]
+
+
+def classify(*shares, good=("fine",), labels=("fine", "open", "short"), **options):
+    return decode_probabilities(np.array([shares], np.float32), labels, good, (40, 30), **options)
+
+
+def test_class_that_is_not_good_is_found_on_the_whole_picture():
+    found, score = classify(0.3, 0.1, 0.6)
+    assert [(each.label, each.score, each.box_px) for each in found] == [
+        ("short", 0.6, (0, 0, 40, 30)),
+        ("open", 0.1, (0, 0, 40, 30)),
+    ]
+    assert score == 0.7
+
+
+def test_class_below_the_floor_is_not_found_but_counts():
+    found, score = classify(0.94, 0.02, 0.04)
+    assert found == ()
+    assert score == 0.06
+
+
+def test_several_classes_may_be_good():
+    assert classify(0.5, 0.4, 0.1, good=("fine", "open"))[1] == pytest.approx(0.1, abs=1e-6)
+
+
+def test_picture_has_no_score_where_no_class_is_good():
+    found, score = classify(0.5, 0.4, 0.1, good=())
+    assert [each.label for each in found] == ["fine", "open", "short"]
+    assert score is None
+
+
+def test_equal_probabilities_go_by_class():
+    assert [each.label for each in classify(0.5, 0.25, 0.25)[0]] == ["open", "short"]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_probability_that_is_not_finite_is_refused(number):
+    with pytest.raises(DetectorError, match="not finite"):
+        classify(0.5, number, 0.5)
+
+
+def test_probability_outside_its_range_is_refused():
+    with pytest.raises(DetectorError, match=r"probabilities from -0\.2 to 1\.1, outside 0 \.\. 1"):
+        classify(1.1, -0.2, 0.1)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.3, 0.189), (0.5, 0.3, 0.211), (0, 0, 0), (1, 1, 1)])
+def test_probabilities_that_are_not_one_in_all_are_refused(shares):
+    with pytest.raises(DetectorError, match="in all, and not 1"):
+        classify(*shares)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.3, 0.191), (0.5, 0.3, 0.209), (-0.001, 0.5, 0.5)])
+def test_rounding_of_half_precision_is_allowed(shares):
+    classify(*shares)
+
+
+def test_probabilities_of_another_count_are_refused():
+    with pytest.raises(DetectorError, match=r"probabilities \(1, 2\) for 3 classes"):
+        classify(0.5, 0.5)
 
 
 @given(st.permutations(range(12)))

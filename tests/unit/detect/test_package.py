@@ -37,7 +37,8 @@ def test_folder_without_manifest_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"schema": "2"}, "schema = 2"),
+        ({"schema": "3"}, "schema = 3, which this version of Takt does not know"),
+        ({"schema": '"one"'}, "schema = 'one', which this version"),
         ({"colour": '"red"'}, "unknown key colour"),
         ({"layout": '"yolo"'}, "layout = 'yolo'"),
         ({"version": None}, "version is missing"),
@@ -45,7 +46,7 @@ def test_folder_without_manifest_is_refused(tmp_path):
         ({"score_threshold": "1.5"}, "score_threshold = 1.5"),
         ({"score_threshold": "nan"}, "score_threshold = nan"),
         ({"onnx_sha256": '"abc"'}, "onnx_sha256 = 'abc'"),
-        ({"classes": '["left", "left"]'}, "the class 'left' twice"),
+        ({"classes": '["left", "left"]'}, "classes names 'left' twice"),
     ],
 )
 def test_manifest_with_a_wrong_value_is_refused(tmp_path, changed, words):

@@ -7,6 +7,7 @@ from app.detect.proof import prove
 from app.errors import PackageError
 from app.types import Detection
 from tests.unit.detect.scripted_detector import ScriptedDetector
+from tests.unit.detect.tiny_kinds import classifier_onnx, write_kind
 from tests.unit.detect.tiny_model import THRESHOLD, expected_frames, read, tiny_package, write_expected, write_package
 
 RIGHT = Detection("right", 0.8, (16, 8, 8, 8))
@@ -120,6 +121,40 @@ def test_expected_detection_near_the_threshold_may_have_sunk_below_it(tmp_path):
 def test_neighbours_are_paired_with_the_nearest(tmp_path):
     package = package_expecting(tmp_path, at(10), at(12))
     assert proven(package, at(12.2), at(10.1)).worst_px == pytest.approx(0.2)
+
+
+@pytest.fixture
+def scored(tmp_path):
+    """A package whose golden frame records a score of the whole picture, 0.6."""
+    folder = write_package(tmp_path / "scored")
+    (frame,) = expected_frames(folder)
+    write_expected(folder, [{**frame, "picture_score": 0.6}])
+    return load_package(folder)
+
+
+@pytest.mark.parametrize("score", [0.571, 0.629])
+def test_picture_that_scores_within_the_tolerance_passes(scored, score):
+    report = prove(scored, ScriptedDetector(RIGHT, picture_score=score), read)
+    assert report.worst_score == pytest.approx(0.029)
+
+
+@pytest.mark.parametrize("score", [0.569, 0.631])
+def test_picture_that_scores_otherwise_is_refused(scored, score):
+    words = rf"spot\.png: the picture scored {score} where 0\.600 is recorded, off by 0\.031 where 0\.03 is allowed"
+    with pytest.raises(PackageError, match=words):
+        prove(scored, ScriptedDetector(RIGHT, picture_score=score), read)
+
+
+def test_picture_that_gets_no_score_is_refused_where_one_is_recorded(scored):
+    with pytest.raises(PackageError, match=r"the picture got no score where 0\.600 is recorded"):
+        proven(scored, RIGHT)
+
+
+def test_model_is_named_where_the_package_has_several(tmp_path):
+    content = classifier_onnx()
+    folder = write_kind(tmp_path / "two", models={"accelerator-fp32": content, "standby-int8": content})
+    with pytest.raises(PackageError, match="package two:standby-int8 fails its proof on scripted"):
+        proven(load_package(folder, variant="standby-int8"))
 
 
 def test_draft_cannot_be_proven(tmp_path):

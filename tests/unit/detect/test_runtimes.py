@@ -8,9 +8,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from app.detect.blank import RUNTIME as BLANK
-from app.detect.ports import MAX_DETECTIONS, Port, check_ports
+from app.detect.ports import MAX_DETECTIONS, MAX_SIDE, Port, check_ports
 from app.detect.runtimes import RUNTIMES, open_detector
 from app.errors import ConfigError, MissingDriverError, PackageError
+from tests.unit.detect.tiny_kinds import kind_package
 from tests.unit.detect.tiny_model import tiny_onnx, tiny_package
 
 INPUTS = [Port("image", "uint8", (1, 24, 32, 1)), Port("golden", "uint8", (1, 24, 32, 1))]
@@ -60,14 +61,16 @@ def test_unknown_runtime_is_refused(package):
 
 
 def test_buffers_have_the_shapes_of_the_outputs(package):
-    buffers = check_ports(package, INPUTS, OUTPUTS)
-    assert buffers.boxes.shape == (1, 12, 4)
-    assert buffers.scores.shape == buffers.classes.shape == (1, 12)
-    assert (buffers.boxes.dtype, buffers.scores.dtype, buffers.classes.dtype) == (np.float32, np.float32, np.int32)
+    buffers = check_ports(package, INPUTS, OUTPUTS).by_name()
+    assert {name: (buffer.shape, buffer.dtype) for name, buffer in buffers.items()} == {
+        "boxes": ((1, 12, 4), np.float32),
+        "scores": ((1, 12), np.float32),
+        "classes": ((1, 12), np.int32),
+    }
 
 
 def test_order_of_the_tensors_does_not_matter(package):
-    assert check_ports(package, INPUTS[::-1], OUTPUTS[::-1]).boxes.shape == (1, 12, 4)
+    assert check_ports(package, INPUTS[::-1], OUTPUTS[::-1]).by_name()["boxes"].shape == (1, 12, 4)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_order_of_the_tensors_does_not_matter(package):
     ],
 )
 def test_other_inputs_are_refused(package, inputs):
-    with pytest.raises(PackageError, match=r"model\.onnx has the inputs .* where takt-peaks wants image uint8"):
+    with pytest.raises(PackageError, match=r"model\.onnx has the inputs .* where kind 'detection' wants image uint8"):
         check_ports(package, inputs, OUTPUTS)
 
 
@@ -106,8 +109,50 @@ def test_other_inputs_are_refused(package, inputs):
     ],
 )
 def test_other_outputs_are_refused(package, outputs):
-    with pytest.raises(PackageError, match=r"model\.onnx has the outputs .* where takt-peaks wants boxes float32"):
+    words = r"model\.onnx has the outputs .* where kind 'detection' wants boxes float32"
+    with pytest.raises(PackageError, match=words):
         check_ports(package, INPUTS, outputs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs"),
+    [
+        ("classification", [Port("probabilities", "float32", (1, 3))]),
+        ("anomaly", [Port("score", "float32", (1, 1)), Port("map", "float32", (1, 6, 8))]),
+    ],
+)
+def test_every_kind_has_outputs_of_its_own_and_may_have_an_embedding(tmp_path, kind, outputs):
+    package = kind_package(tmp_path / "kind", kind)
+    embedding = Port("embedding", "float32", (1, 64))
+    buffers = check_ports(package, INPUTS[:1], [*outputs, embedding]).by_name()
+    assert {name: buffer.shape for name, buffer in buffers.items()} == {
+        port.name: port.shape for port in [*outputs, embedding]
+    }
+    assert set(check_ports(package, INPUTS[:1], outputs).by_name()) == {port.name for port in outputs}
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs"),
+    [
+        ("classification", OUTPUTS),
+        ("classification", [Port("probabilities", "float32", (1, 4))]),
+        ("classification", [Port("probabilities", "float32", (3,))]),
+        ("classification", [Port("probabilities", "float16", (1, 3))]),
+        ("classification", [Port("embedding", "float32", (1, 64))]),
+        ("anomaly", [Port("score", "float32", (1, 1))]),
+        ("anomaly", [Port("score", "float32", (1,)), Port("map", "float32", (1, 6, 8))]),
+        ("anomaly", [Port("score", "float32", (1, 1)), Port("map", "float32", (1, 1, 6, 8))]),
+        ("anomaly", [Port("score", "float32", (1, 1)), Port("map", "float32", (1, None, 8))]),
+        ("anomaly", [Port("score", "float32", (1, 1)), Port("map", "float32", (1, MAX_SIDE + 1, 8))]),
+        ("detection", [*OUTPUTS, Port("embedding", "float32", (64,))]),
+        ("detection", [*OUTPUTS, Port("embedding", "float32", (1, None))]),
+        ("detection", [*OUTPUTS, Port("embedding", "float64", (1, 64))]),
+    ],
+)
+def test_outputs_that_a_kind_does_not_have_are_refused(tmp_path, kind, outputs):
+    package = kind_package(tmp_path / "kind", kind)
+    with pytest.raises(PackageError, match=f"has the outputs .* where kind '{kind}' wants"):
+        check_ports(package, INPUTS[:1], outputs)
 
 
 @pytest.mark.parametrize("runtime", sorted(RUNTIMES.keys() - {BLANK}))

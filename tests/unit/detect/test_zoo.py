@@ -1,30 +1,12 @@
-"""The zoo, and the pointer to the active package."""
+"""The zoo, and what is meant by a package's name."""
 
 import sys
 
 import pytest
 
-from app.detect.proof import prove
-from app.detect.zoo import (
-    POINTER,
-    ZOO_VARIABLE,
-    activate,
-    active_package,
-    find_package,
-    list_packages,
-    rollback,
-    zoo_folder,
-)
+from app.detect.zoo import DEFAULT, ZOO_VARIABLE, chosen_package, find_package, list_packages, zoo_folder
 from app.errors import PackageError
-from app.types import Detection
-from tests.unit.detect.scripted_detector import ScriptedDetector
-from tests.unit.detect.tiny_model import read, tiny_package, write_expected, write_package
-
-RIGHT = Detection("right", 0.8, (16, 8, 8, 8))
-
-
-def proof_of(package):
-    return prove(package, ScriptedDetector(RIGHT), read)
+from tests.unit.detect.tiny_model import write_expected, write_package
 
 
 @pytest.fixture
@@ -90,67 +72,24 @@ def test_list_names_every_package_and_what_is_wrong_with_it(zoo):
     assert "no golden frames" in third.problem
 
 
-def test_nothing_is_active_at_first(state):
-    assert active_package(state) is None
+def test_a_model_of_a_package_is_named_after_a_colon(zoo):
+    assert find_package("first:accelerator-fp32", zoo).variant == "accelerator-fp32"
+    assert find_package(f"{zoo / 'first'}:accelerator-fp32", zoo).name == "first"
+    with pytest.raises(PackageError, match="has no model 'standby-int8'"):
+        find_package("first:standby-int8", zoo)
 
 
-def test_proven_package_becomes_active(zoo, state):
-    package = find_package("first", zoo)
-    activate(state, package, proof_of(package))
-    assert active_package(state) == ("first", package.onnx_sha256)
+def test_a_folder_with_a_colon_in_its_name_is_a_folder(tmp_path):
+    folder = write_package(tmp_path / "a:b" / "c:d", name='"odd"')
+    assert find_package(str(folder), tmp_path).name == "odd"
 
 
-def test_proof_of_another_package_activates_nothing(zoo, state):
-    first, second = find_package("first", zoo), find_package("second", zoo)
-    with pytest.raises(PackageError, match="prove this very package"):
-        activate(state, first, proof_of(second))
-    assert active_package(state) is None
+def test_what_nobody_activated_is_the_package_that_comes_with_takt(zoo, state):
+    assert chosen_package("active", state) == DEFAULT
+    assert chosen_package("active:standby-int8", state) == f"{DEFAULT}:standby-int8"
 
 
-def test_proof_of_an_older_model_of_that_name_activates_nothing(zoo, state, tmp_path):
-    older = tiny_package(tmp_path / "first", golden=False)
-    with pytest.raises(PackageError, match="prove this very package"):
-        activate(state, find_package("first", zoo), proof_of(older))
-
-
-def test_rollback_goes_to_the_package_before_and_back(zoo, state):
-    for name in ("first", "second"):
-        package = find_package(name, zoo)
-        activate(state, package, proof_of(package))
-    assert rollback(state) == "first"
-    assert active_package(state)[0] == "first"
-    assert rollback(state) == "second"
-
-
-def test_activating_the_active_package_keeps_the_one_before(zoo, state):
-    for name in ("first", "second", "second"):
-        package = find_package(name, zoo)
-        activate(state, package, proof_of(package))
-    assert rollback(state) == "first"
-
-
-def test_rollback_without_a_package_before_is_refused(zoo, state):
-    package = find_package("first", zoo)
-    activate(state, package, proof_of(package))
-    with pytest.raises(PackageError, match="knows no package before"):
-        rollback(state)
-
-
-def test_pointer_is_replaced_as_a_whole(zoo, state):
-    package = find_package("first", zoo)
-    activate(state, package, proof_of(package))
-    assert [path.name for path in state.iterdir()] == [POINTER]
-
-
-def test_damaged_pointer_is_an_error(state):
-    state.mkdir()
-    (state / POINTER).write_text("[active")
-    with pytest.raises(PackageError, match=r"remove .* and activate a package again"):
-        active_package(state)
-
-
-def test_state_folder_that_cannot_be_written_is_an_error(zoo, tmp_path):
-    (tmp_path / "file").write_text("")
-    package = find_package("first", zoo)
-    with pytest.raises(PackageError, match="cannot be written"):
-        activate(tmp_path / "file" / "state", package, proof_of(package))
+def test_a_name_that_is_not_on_the_station_stays_a_name(zoo, state):
+    assert chosen_package("first", state) == "first"
+    assert chosen_package("first:standby-int8", state) == "first:standby-int8"
+    assert chosen_package("/a/folder:odd", state) == "/a/folder:odd"
