@@ -10,7 +10,7 @@ ARGS ?=
 PYTHON ?=
 export PYTHON
 
-.PHONY: help setup setup-run setup-mutation run demo test test-hil test-long lint format docs mutation clean distclean
+.PHONY: help setup setup-run setup-mutation run demo test test-hil test-import test-long lint format docs mutation clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,10 @@ test: setup ## every test that this machine can run, long ones shortened; names 
 test-hil: setup ## real kernel GPIO, watchdog and cameras in a virtual machine (its image is made the first time: minutes)
 	@$(BIN)/python -m tests.hil.image
 	@$(BIN)/python -m pytest tests/hil $(ARGS)
+
+test-import: setup ## real exports of other libraries against our packages of them (7 GB the first time)
+	@$(BIN)/python -m tests.imports.exports
+	@$(BIN)/python -m pytest tests/imports $(ARGS)
 
 test-long: setup ## every test at full length (hours)
 	@$(BIN)/python -m pytest --long --timeout=14400 $(ARGS)

@@ -90,6 +90,13 @@ def _is_guest_made() -> bool:
     return image.is_made()
 
 
+def _are_exports_made() -> bool:
+    """Real exports of other libraries can be read without making them first."""
+    from tests.imports import exports
+
+    return exports.is_made()
+
+
 def find_browser() -> str | None:
     """The Chromium of this machine."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -112,6 +119,11 @@ GROUPS = (
         "train",
         lambda: importlib.util.find_spec("torch") is not None,
         'torch is not installed; run: .venv/bin/pip install -e ".[train]"',
+    ),
+    Group(
+        "tensorrt",
+        lambda: importlib.util.find_spec("tensorrt_rtx") is not None,
+        "TensorRT's parser is not installed; run: .venv/bin/pip install tensorrt-rtx-cu13",
     ),
     Group("data", DATA.is_dir, f"no real pictures in {DATA}; set TAKT_DATA to the folder that holds them"),
     Group(
@@ -142,6 +154,7 @@ GROUPS = (
         " sudo apt-get install python3-opencv gstreamer1.0-plugins-good",
     ),
     Group("hil", _is_guest_made, "the guest with a kernel of its own is not made; run: make test-hil"),
+    Group("imports", _are_exports_made, "the exports of other libraries are not made; run: make test-import"),
     Group("network", _is_index_reachable, "pip reaches no package index"),
 )
 LONG = Group("long", lambda: False, "soaks at full length; run: make test-long")

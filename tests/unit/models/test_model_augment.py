@@ -3,9 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from models.augment import Board, load_board, repair, training_crop
 from models.data import load_split
+from models.mending import Board, load_board, repair
 from models.recipe import Augmentation
+from models.training.augment import training_crop, turn
 
 PLAIN = Augmentation(
     template_probability=0.0,
@@ -78,9 +79,33 @@ def test_misregistration_moves_the_golden_sample_only(board):
     assert any(not np.array_equal(crop.part, crop.golden) for crop in shifted)
 
 
-def test_board_without_golden_sample_is_its_own(board):
-    clean = Board(board.golden, board.golden, board.boxes[:0], board.labels[:0])
-    assert len(training_crop(clean, 64, PLAIN, np.random.default_rng(0)).boxes) == 0
+def test_defects_of_a_set_without_golden_samples_are_never_mended(board):
+    alone = Board(board.part, board.part, board.boxes, board.labels)
+    odds = Augmentation(template_probability=0.5, repaired_probability=0.5, scale_min=1.0, scale_max=1.0)
+    assert all(len(training_crop(alone, 96, odds, np.random.default_rng(seed)).boxes) == 2 for seed in range(8))
+
+
+def test_crop_of_a_set_without_golden_samples_is_its_own(board):
+    alone = Board(board.part, board.part, board.boxes, board.labels)
+    assert not training_crop(alone, 64, Augmentation(), np.random.default_rng(0)).has_golden
+
+
+@pytest.mark.parametrize("way", range(8))
+def test_turning_moves_boxes_with_the_pixels_of_an_oblong_too(way):
+    part = np.zeros((40, 60), np.uint8)
+    part[5:11, 7:19] = 1
+    board = Board(part, part, np.array([[7, 5, 19, 11]], np.float32), np.zeros(1, np.int64))
+    turned = turn(board, (60, 40), way)
+    x1, y1, x2, y2 = turned.boxes[0].astype(int)
+    assert turned.part[y1:y2, x1:x2].all()
+    assert turned.part.sum() == (x2 - x1) * (y2 - y1)
+
+
+def test_scanning_again_takes_a_picture_larger_than_the_fixed_field():
+    part = np.zeros((1100, 1100), np.uint8)
+    board = Board(part, part, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    odds = dataclasses.replace(PLAIN, roughness_probability=1.0)
+    assert training_crop(board, 1088, odds, np.random.default_rng(0)).part.shape == (1088, 1088)
 
 
 def test_scanning_again_roughens_edges_and_leaves_flat_copper_alone(board):

@@ -1,4 +1,5 @@
-# ruff: noqa: E402  (what needs an optional library is imported after asking for it)
+"""From a float package to one with an 8-bit model beside it, without torch."""
+
 import hashlib
 import json
 import sys
@@ -6,49 +7,40 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
-torch = pytest.importorskip("torch", reason='quantizing needs: pip install "takt-inspect[train]"')
-onnx = pytest.importorskip("onnx", reason='quantizing needs: pip install "takt-inspect[train]"')
-
 from app.detect.package import load_package
-from app.errors import DataError, MissingDriverError, PackageError
-from models.commands import app
-from models.export import export_package, write_golden_frames
-from models.graph_int8 import layout_of
-from models.net import DISTANCE_LOGIT_LIMIT, STRIDE_PX
-from models.peaks import decode_peaks
-from models.quantize import quantize, quantize_package
-from models.train import new_state, save_state
+from app.errors import DataError, MissingDriverError, PackageError, UsageError
+from models.packaging.export import write_golden_frames
+from models.smaller import commands as smaller_commands
+from models.smaller.qdq import FloatNet
+from models.smaller.quantize import Rounding, chosen_layers, quantize_package
 from tests.unit.models.conftest import draw_board, write_set
+from tests.unit.models.small_float_net import float_model, write_package
 
-pytestmark = pytest.mark.train
+INNER = ("fine0", "coarse0", "lateral0", "head0")
 
-CLOSE = 0.1
-"""How far the 8-bit map may lie from the float one, as a share of what each channel of it varies by."""
+app = typer.Typer()
+for _name in ("quantize", "sensitivity"):
+    app.command(_name)(getattr(smaller_commands, _name))
 
 
 @pytest.fixture
 def boards(tmp_path):
-    """A set of three boards."""
+    """A set of a few boards."""
     write_set(tmp_path / "boards", "train", 3)
+    write_set(tmp_path / "boards", "val", 2)
     return tmp_path / "boards"
 
 
 @pytest.fixture
-def package(recipe, tmp_path):
-    """A float package whose net is loud enough to find something everywhere."""
-    torch.manual_seed(3)
-    state = new_state(recipe)
-    with torch.no_grad():
-        state.net.out.weight.normal_(std=0.5)
-        state.net.out.bias[:2] = 0.0
-    for _ in range(3):
-        state.net(torch.rand(4, 3, 64, 64))
-    state.average.load_state_dict(state.net.state_dict())
-    save_state(state, recipe, tmp_path / "loud.pt")
-    export_package(tmp_path / "loud.pt", tmp_path / "tiny", 0.3)
-    return tmp_path / "tiny"
+def package(tmp_path):
+    return write_package(tmp_path / "small")
+
+
+def _run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def _pair(seed=7):
@@ -62,194 +54,151 @@ def _content(folder):
 
 def _replace_model(package, content):
     """Another model, which the manifest names rightly."""
-    known = hashlib.sha256((package / "model.onnx").read_bytes()).hexdigest()
-    manifest = (package / "manifest.toml").read_text().replace(known, hashlib.sha256(content).hexdigest())
-    (package / "model.onnx").write_bytes(content)
-    (package / "manifest.toml").write_text(manifest)
+    model, manifest = package / "accelerator-fp32.onnx", package / "manifest.toml"
+    known = hashlib.sha256(model.read_bytes()).hexdigest()
+    manifest.write_text(manifest.read_text().replace(known, hashlib.sha256(content).hexdigest()))
+    model.write_bytes(content)
 
 
-def _run(path, runtime):
-    """What a model says of one board, with the map before its decoding."""
-    model = onnx.load(path)
-    model.graph.output.append(onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [1, 6, 12, 12]))
-    content, names = model.SerializeToString(), [each.name for each in model.graph.output]
-    feeds = dict(zip(("image", "golden"), (each[None, :, :, None] for each in _pair()), strict=True))
-    if runtime == "onnx":
-        ort = pytest.importorskip("onnxruntime")
-        return dict(zip(names, ort.InferenceSession(content).run(names, feeds), strict=True))
-    ov = pytest.importorskip("openvino", reason='needs: pip install "takt-inspect[openvino]"')
-    core = ov.Core()
-    found = core.compile_model(core.read_model(content, b""), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(feeds)
-    return {name: np.array(found[name]) for name in names}
+def test_8_bit_model_joins_the_float_one_in_its_package(package, boards):
+    write_golden_frames(package, [("board", *_pair())])
+    written = quantize_package(package, boards, package)
+    loaded = load_package(package, variant="accelerator-int8")
+
+    assert written.layers == INNER
+    assert written.kept == ("stem0", "stem1", "out")
+    assert loaded.variants == ("accelerator-fp32", "accelerator-int8")
+    assert loaded.frames
 
 
-@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-def test_quantized_net_answers_as_the_float_one(package, boards, tmp_path, runtime):
-    small = quantize_package(package, boards, tmp_path / "small")
-    wanted, found = (_run(path, runtime)["out"] for path in (package / "model.onnx", small))
-    error, spread = np.sqrt(np.mean((found - wanted) ** 2, axis=(0, 2, 3))), wanted.std(axis=(0, 2, 3))
+def test_8_bit_model_goes_to_a_package_of_its_own(package, boards, tmp_path):
+    write_golden_frames(package, [("board", *_pair())])
+    quantize_package(package, boards, tmp_path / "other")
+    old, new = load_package(package), load_package(tmp_path / "other")
 
-    assert (error <= CLOSE * spread).all()
-
-
-@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-def test_flat_tables_decode_as_the_float_graph_does(package, boards, tmp_path, runtime):
-    found = _run(quantize_package(package, boards, tmp_path / "small"), runtime)
-    logits, distances = torch.from_numpy(found["out"]).split([2, 4], dim=1)
-    peaks = decode_peaks(logits, torch.exp(distances.clamp(-DISTANCE_LOGIT_LIMIT, DISTANCE_LOGIT_LIMIT)) * STRIDE_PX)
-    scores = found["scores"][0]
-    sure = np.append(np.diff(scores) < -1e-5, True) & np.insert(np.diff(scores) < -1e-5, 0, True)
-
-    assert np.allclose(scores, peaks.scores[0].numpy(), atol=1e-5)
-    assert sure.sum() > 3
-    assert np.allclose(found["boxes"][0][sure], peaks.boxes[0].numpy()[sure], atol=1e-2)
-    assert (found["classes"][0][sure] == peaks.classes[0].numpy()[sure]).all()
+    assert new.variants == ("accelerator-int8",)
+    assert new.frames[0].image.read_bytes() == old.frames[0].image.read_bytes()
+    for key in ("name", "version", "classes", "spec", "score_threshold", "gmac"):
+        assert getattr(new, key) == getattr(old, key)
 
 
 def test_same_package_and_data_give_the_same_bytes(package, boards, tmp_path):
-    write_golden_frames(package, [("board", *_pair())])
     for name in ("first", "second"):
         quantize_package(package, boards, tmp_path / name)
 
     assert _content(tmp_path / "first") == _content(tmp_path / "second")
 
 
-def test_convolutions_are_in_8_bits_but_for_the_last(package, boards, tmp_path):
-    graph = onnx.load(quantize_package(package, boards, tmp_path / "small")).graph
-    makers = {name: node.op_type for node in graph.node for name in node.output}
-    weights = {node.name: makers.get(node.input[1], "constant") for node in graph.node if node.op_type == "Conv"}
+def test_pictures_of_another_size_are_fitted_as_a_station_does(package, boards, tmp_path):
+    for folder in ("train", "train_template"):
+        wide = cv2.resize(cv2.imread(str(boards / "images" / folder / "002.png"), cv2.IMREAD_GRAYSCALE), (192, 192))
+        cv2.imwrite(str(boards / "images" / folder / "002.png"), wide)
 
-    assert weights.pop("out") == "constant"
-    assert set(weights.values()) == {"DequantizeLinear"}
-
-
-def test_weights_leave_room_for_the_sum_of_two_products_in_16_bits(package, boards, tmp_path):
-    graph = onnx.load(quantize_package(package, boards, tmp_path / "small")).graph
-    whole = [onnx.numpy_helper.to_array(each) for each in graph.initializer if each.name.endswith(".weight.whole")]
-    largest = max(int(np.abs(each).max()) for each in whole)
-
-    assert 2 * largest * np.iinfo(np.uint8).max <= np.iinfo(np.int16).max
-
-
-def test_new_package_keeps_what_the_float_one_says_of_itself(package, boards, tmp_path):
-    quantize_package(package, boards, tmp_path / "small")
-    old, new = load_package(package, is_draft=True), load_package(tmp_path / "small", is_draft=True)
-
-    assert new.name == f"{old.name}-int8"
-    for key in ("version", "classes", "spec", "score_threshold", "layout"):
-        assert getattr(new, key) == getattr(old, key)
-
-
-def test_golden_frames_are_recorded_on_the_new_model(package, boards, tmp_path):
-    write_golden_frames(package, [("board", *_pair())])
-    quantize_package(package, boards, tmp_path / "small")
-    old, new = load_package(package).frames[0], load_package(tmp_path / "small").frames[0]
-
-    assert new.image.read_bytes() == old.image.read_bytes()
-    assert new.detections
-    assert [d.score for d in new.detections] != [d.score for d in old.detections]
-
-
-def test_golden_frames_of_a_model_before_are_not_kept(package, boards, tmp_path):
-    stale = tmp_path / "small" / "golden" / "expected.json"
-    stale.parent.mkdir(parents=True)
-    stale.write_text('{"frames": []}')
-    quantize_package(package, boards, tmp_path / "small")
-
-    assert not stale.exists()
+    assert quantize_package(package, boards, tmp_path / "other").onnx.is_file()
 
 
 def test_progress_is_told_per_picture(package, boards, tmp_path):
     told = []
-    quantize_package(package, boards, tmp_path / "small", on_step=lambda done, total: told.append((done, total)))
+    quantize_package(package, boards, tmp_path / "other", on_step=lambda *step: told.append(step))
 
-    assert told == [(1, 3), (2, 3), (3, 3)]
-
-
-def test_float_package_is_not_replaced_by_its_own_quantized_one(package, boards):
-    before = _content(package)
-    with pytest.raises(DataError, match="would be replaced"):
-        quantize_package(package, boards, package / ".." / "tiny")
-
-    assert _content(package) == before
+    assert told == [("measuring ranges", number, 3) for number in (1, 2, 3)]
 
 
-def test_quantized_package_is_not_quantized_again(package, boards, tmp_path):
-    quantize_package(package, boards, tmp_path / "small")
-    with pytest.raises(DataError, match="no float model"):
-        quantize_package(tmp_path / "small", boards, tmp_path / "smaller")
+def test_named_layers_stay_in_float():
+    net = FloatNet(float_model())
+    assert chosen_layers(net, ("edges", "fine0")) == ("coarse0", "lateral0", "head0")
+    assert chosen_layers(net, ("fine0",)) == ("stem0", "stem1", "coarse0", "lateral0", "head0", "out")
+    assert chosen_layers(net, ("none",)) == net.convolutions
 
-    assert not (tmp_path / "smaller").exists()
+
+def test_layer_that_is_not_there_is_named_with_those_that_are():
+    with pytest.raises(DataError, match=r"no layer 'neck'.*fine0"):
+        chosen_layers(FloatNet(float_model()), ("neck",))
+
+
+def test_keeping_every_layer_is_refused():
+    net = FloatNet(float_model())
+    with pytest.raises(DataError, match="every layer would stay"):
+        chosen_layers(net, net.convolutions)
+
+
+def test_8_bit_model_is_not_quantized_again(package, boards, tmp_path):
+    quantize_package(package, boards, package)
+    with pytest.raises(DataError, match="is in int8"):
+        quantize_package(package, boards, tmp_path / "other", variant="accelerator-int8")
 
 
 def test_file_that_is_no_model_is_named(package, boards, tmp_path):
     _replace_model(package, b"\xff\xff no model")
-    with pytest.raises(DataError, match=r"model\.onnx is no ONNX model"):
-        quantize_package(package, boards, tmp_path / "small")
-
-
-def test_empty_file_is_no_float_model(package, boards, tmp_path):
-    _replace_model(package, b"")
-    with pytest.raises(DataError, match="no float model"):
-        quantize_package(package, boards, tmp_path / "small")
+    with pytest.raises(DataError, match=r"accelerator-fp32\.onnx is no ONNX model"):
+        quantize_package(package, boards, tmp_path / "other")
 
 
 def test_package_that_is_not_there_is_named(boards, tmp_path):
     with pytest.raises(PackageError, match="absent"):
-        quantize_package(tmp_path / "absent", boards, tmp_path / "small")
+        quantize_package(tmp_path / "absent", boards, tmp_path / "other")
 
 
-def test_data_without_a_training_split_is_named(package, tmp_path):
-    write_set(tmp_path / "other", "val", 2)
+def test_data_without_a_training_split_is_named_and_nothing_is_written(package, tmp_path):
+    write_set(tmp_path / "sparse", "val", 2)
     with pytest.raises(DataError, match="train"):
-        quantize_package(package, tmp_path / "other", tmp_path / "small")
+        quantize_package(package, tmp_path / "sparse", tmp_path / "other")
+
+    assert not (tmp_path / "other").exists()
 
 
-def test_picture_of_another_size_is_named_and_nothing_is_written(package, boards, tmp_path):
-    for folder in ("train", "train_template"):
-        narrow = np.zeros((40, 96), np.uint8)
-        cv2.imwrite(str(boards / "images" / folder / "002.png"), narrow)
-    with pytest.raises(DataError, match=r"002\.png is 96x40 px, but tiny takes 96x96"):
-        quantize_package(package, boards, tmp_path / "small")
-
-    assert not (tmp_path / "small").exists()
+def test_data_without_golden_samples_is_named(package, boards, tmp_path):
+    for path in (boards / "images" / "train_template").iterdir():
+        path.unlink()
+    (boards / "images" / "train_template").rmdir()
+    with pytest.raises(DataError, match="train_template"):
+        quantize_package(package, boards, tmp_path / "other")
 
 
-def test_no_picture_at_all_is_refused(package):
-    with pytest.raises(DataError, match="no pictures to measure ranges on"):
-        quantize(onnx.load(package / "model.onnx"), [])
+def test_auto_keeps_the_layers_that_the_table_names(package, boards, tmp_path):
+    # No loss is small enough: all but one layer go back to float.
+    rounding = Rounding(keep=("auto",), max_loss=-1.0, pictures=2)
+    written = quantize_package(package, boards, tmp_path / "other", rounding)
+
+    assert len(written.layers) == 1
+    assert set(written.table.kept) == set(INNER) - set(written.layers)
 
 
-def test_model_that_sees_nothing_can_be_quantized(package):
-    model = onnx.load(package / "model.onnx")
-    for each in model.graph.initializer:
-        if each.name.startswith(("stem", "fine0")):
-            each.CopyFrom(onnx.numpy_helper.from_array(np.zeros_like(onnx.numpy_helper.to_array(each)), each.name))
-    onnx.checker.check_model(quantize(model, [_pair()]), full_check=True)
-
-
-def test_layers_are_read_off_the_model(package):
-    layout = layout_of(onnx.load(package / "model.onnx"))
-
-    assert (layout.height_px, layout.width_px, layout.classes, layout.grid) == (96, 96, 2, (12, 12))
-    assert (layout.fine, layout.coarse) == (("fine0",), ("coarse0", "coarse1"))
-
-
-def test_command_tells_the_new_model(package, boards, tmp_path):
-    words = ("quantize", package, "--data", boards, "--out", tmp_path / "small", "--json")
-    result = CliRunner().invoke(app, [str(word) for word in words])
+def test_command_tells_the_new_model(package, boards):
+    result = _run("quantize", package, "--data", boards, "--json")
     document = json.loads(result.stdout)
 
-    assert document == {
-        "model": str(tmp_path / "small" / "model.onnx"),
-        "bytes": (tmp_path / "small" / "model.onnx").stat().st_size,
-    }
+    assert document["onnx"] == str(package / "accelerator-int8.onnx")
+    assert document["variant"] == "accelerator-int8"
+    assert document["layers"] == list(INNER)
 
 
-def test_command_without_onnx_names_the_install_line(monkeypatch, package, boards, tmp_path):
+def test_command_says_which_layers_stay_in_float(package, boards):
+    result = _run("quantize", package, "--data", boards, "--keep", "edges,fine0")
+    assert "3 layers in 8 bits; in float: stem0, stem1, fine0, out" in " ".join(result.stdout.split())
+
+
+def test_package_cannot_be_trained_on(package, boards):
+    result = _run("quantize", package, "--data", boards, "--qat-steps", 5)
+    assert isinstance(result.exception, UsageError)
+    assert "checkpoint" in str(result.exception)
+
+
+def test_checkpoint_without_a_folder_to_go_to_is_refused(boards, tmp_path):
+    (tmp_path / "best.pt").write_bytes(b"weights")
+    result = _run("quantize", tmp_path / "best.pt", "--data", boards)
+    assert isinstance(result.exception, UsageError)
+    assert "--out" in str(result.exception)
+
+
+def test_role_that_is_none_is_refused(package, boards):
+    result = _run("quantize", package, "--data", boards, "--role", "spare")
+    assert isinstance(result.exception, UsageError)
+
+
+def test_command_without_onnx_names_the_install_line(monkeypatch, package, boards):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    words = ("quantize", package, "--data", boards, "--out", tmp_path / "small")
-    result = CliRunner().invoke(app, [str(word) for word in words])
+    result = _run("quantize", package, "--data", boards)
 
     assert isinstance(result.exception, MissingDriverError)
     assert 'pip install "takt-inspect[train]"' in str(result.exception)

@@ -50,7 +50,7 @@ def test_broken_trace_is_found(zoo_package):
 def test_val_precision_is_what_was_promised(zoo_package, deeppcb):
     pytest.importorskip("pycocotools", reason='evaluation needs: pip install "takt-inspect[evaluate]"')
     from models.data import load_split
-    from models.evaluate import evaluate
+    from models.evaluation.evaluate import evaluate
 
     package = load_package(zoo_package, is_draft=True)
     detector = open_detector(package, "onnx", threads=1)

@@ -95,7 +95,7 @@ def test_broken_trace_is_found(package, runtime):
 def test_every_fifth_board_of_val_is_judged_as_promised(package, deeppcb):
     pytest.importorskip("pycocotools", reason='evaluation needs: pip install "takt-inspect[evaluate]"')
     from models.data import LabelledSet, load_split
-    from models.evaluate import evaluate
+    from models.evaluation.evaluate import evaluate
 
     loaded = load_package(package)
     detector = open_detector(loaded, "onnx", threads=1)
@@ -106,20 +106,3 @@ def test_every_fifth_board_of_val_is_judged_as_promised(package, deeppcb):
     assert result.precision.map50 >= 0.95
     assert result.whole_escapes.value <= 0.05
     assert result.single_escapes.value <= 0.03
-
-
-@pytest.mark.train
-def test_graph_is_the_float_one_rounded_with_these_steps(package, zoo_package):
-    for library in ("torch", "onnx"):
-        pytest.importorskip(library, reason='quantizing needs: pip install "takt-inspect[train]"')
-    import onnx
-
-    from models.graph_int8 import build_quantized_graph, layout_of, weights_of
-
-    wanted, kept = onnx.load(zoo_package / "model.onnx"), onnx.load(package / "model.onnx")
-    steps = {name: float(weights_of(kept)[f"{name}.scale"]) for name in layout_of(wanted).rounded}
-    made = build_quantized_graph(wanted, steps)
-
-    assert list(made.graph.node) == list(kept.graph.node)
-    for name, values in weights_of(made).items():
-        assert np.array_equal(values, weights_of(kept)[name]), name

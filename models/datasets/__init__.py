@@ -1,0 +1,1 @@
+"""Data sets: what people labelled elsewhere, checked, split without leaks and written in our own layout."""

@@ -1,0 +1,1 @@
+"""What a detector computes: the nets, and how their outputs become boxes."""

@@ -1,0 +1,138 @@
+"""Training batches, drawn a few steps ahead of the net by background threads."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.data import Picture
+from models.mending import Board
+from models.recipe import Augmentation, TrainingRecipe
+from models.training.augment import training_crop
+from models.training.augment_grey import grey_crop
+from models.training.boards import load_boards, shrink_of, to_size
+from models.training.loss import Targets, make_targets
+
+__all__ = ["Batch", "as_levels", "batches", "load_boards", "make_batch", "to_size"]
+
+_AHEAD = 3  # per thread
+_WHITE = 255
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One step's input.
+
+    Attributes:
+        step: The step it belongs to.
+        part: uint8 (N, C, H, W), levels.
+        golden: The same, or None for a model without.
+        targets: What a detector should say; of no object where the net classifies.
+        categories: int64 (N,), what a classifier should say; -1 where the net detects.
+        names: The pictures' files.
+    """
+
+    step: int
+    part: Tensor
+    golden: Tensor | None
+    targets: Targets
+    categories: Tensor
+    names: tuple[str, ...] = ()
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        if device.type == "cpu":
+            return self
+        golden = None if self.golden is None else self.golden.to(device)
+        moved = replace(self, part=self.part.to(device), golden=golden, targets=self.targets.to(device))
+        return replace(moved, categories=self.categories.to(device))
+
+
+def make_batch(boards: Sequence[Board], recipe: TrainingRecipe, step: int) -> Batch:
+    """Draws the batch of a step.
+
+    It depends on seed and step alone, so that a resumed run sees what an uninterrupted one would have seen.
+    """
+    random = np.random.default_rng((recipe.train.seed, step))
+    chosen = [boards[int(index)] for index in random.integers(len(boards), size=recipe.train.batch)]
+    draw = _two_level_crop if recipe.input.two_level else _grey_crop
+    crops = [draw(board, boards, recipe, random) for board in chosen]
+    golden = _as_tensor([crop.golden for crop in crops]) if recipe.input.golden else None
+    return Batch(
+        step=step,
+        part=_as_tensor([crop.part for crop in crops]),
+        golden=golden,
+        targets=_targets(crops, recipe),
+        categories=torch.tensor([board.category for board in chosen]),
+        names=tuple(board.name for board in chosen),
+    )
+
+
+def _targets(crops: Sequence[Board], recipe: TrainingRecipe) -> Targets:
+    if recipe.kind == "classification":
+        return make_targets([], 1, 1, 1, 1)
+    size, truths = recipe.train.crop_px, [(crop.boxes, crop.labels) for crop in crops]
+    return make_targets(truths, len(recipe.classes), size, size, recipe.net.head_stride_px)
+
+
+def _two_level_crop(
+    board: Board, _others: Sequence[Board], recipe: TrainingRecipe, random: np.random.Generator
+) -> Board:
+    """A crop of the drawing, shrunk as the picture is for a net of lower input."""
+    size, shrink = recipe.train.crop_px, shrink_of(board, recipe)
+    crop = training_crop(board, size * shrink, _odds(recipe), random)
+    part, golden = (to_size(each * np.uint8(_WHITE), (size, size)) for each in (crop.part, crop.golden))
+    return Board(part, golden, crop.boxes / np.float32(shrink), crop.labels)
+
+
+def _grey_crop(board: Board, others: Sequence[Board], recipe: TrainingRecipe, random: np.random.Generator) -> Board:
+    shape, side = recipe.input, recipe.train.crop_px
+    size = (side, side) if recipe.kind == "detection" else (shape.width_px, shape.height_px)
+    return grey_crop(board, others, size, _odds(recipe), random)
+
+
+def _odds(recipe: TrainingRecipe) -> Augmentation:
+    if recipe.kind == "classification":
+        # What mends or adds a defect would change the picture's class.
+        return replace(recipe.augment, template_probability=0.0, paste_probability=0.0)
+    # A net that does not see the golden sample cannot know that a defect is in it too.
+    return recipe.augment if recipe.input.golden else replace(recipe.augment, designed_probability=0.0)
+
+
+def as_levels(picture: Picture, recipe: TrainingRecipe) -> Tensor:
+    """A whole picture as the net takes it, uint8 (1, C, H, W).
+
+    Args:
+        picture: A `Board`'s part or golden sample.
+        recipe: Says what its numbers mean.
+    """
+    if recipe.input.two_level:
+        picture = to_size(picture * np.uint8(_WHITE), (recipe.input.width_px, recipe.input.height_px))
+    return _as_tensor([picture])
+
+
+def _as_tensor(pictures: Sequence[Picture]) -> Tensor:
+    stack = np.stack(pictures)
+    stack = stack[:, None] if stack.ndim == 3 else stack.transpose(0, 3, 1, 2)  # noqa: PLR2004
+    return torch.from_numpy(np.ascontiguousarray(stack))
+
+
+def batches(boards: Sequence[Board], recipe: TrainingRecipe, first: int, threads: int = 1) -> Iterator[Batch]:
+    """Yields the batches of steps `first` to the recipe's last, in order, drawn ahead in background threads."""
+    pending: queue.SimpleQueue[Future[Batch]] = queue.SimpleQueue()
+    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="feed")
+    try:
+        for step in range(first, recipe.train.steps):
+            pending.put(pool.submit(make_batch, boards, recipe, step))
+            if pending.qsize() > _AHEAD * threads:
+                yield pending.get().result()
+        while not pending.empty():
+            yield pending.get().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
