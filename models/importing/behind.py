@@ -38,7 +38,8 @@ def write_best(writer: NodeWriter, found: Found) -> None:
         found: Every candidate, boxes as x1, y1, x2, y2 in pixels of the model's input.
     """
     count = min(found.count, MAX_CANDIDATES)
-    scores, places = writer.top(found.scores, count)
+    sound = _without_inverted(writer, _extents(writer, found.boxes), found.scores, found.count)
+    scores, places = writer.top(sound, count)
     flat = writer.reshape(places, [count])
     boxes = writer.add("Gather", [found.boxes, flat], axis=1)
     classes = writer.add("Gather", [found.classes, flat], axis=1)
@@ -69,8 +70,9 @@ def write_best_per_anchor(
     """
     anchors, classes = sizes
     count = min(anchors, MAX_CANDIDATES)
+    extents = _extents(writer, boxes) if are_corners else writer.cut(boxes, 2, 4, 2)
     best = writer.reshape(writer.highest(scores, 2), [1, anchors])
-    values, places = writer.top(best, count)
+    values, places = writer.top(_without_inverted(writer, extents, best, anchors), count)
     flat = writer.reshape(places, [count])
     chosen = writer.add("Gather", [boxes, flat], axis=1)
     rows = writer.reshape(writer.add("Gather", [scores, flat], axis=1), [1, count, classes])
@@ -87,9 +89,29 @@ def corners_of(writer: NodeWriter, boxes: str, axis: int = 2) -> str:
 
 
 def upright(writer: NodeWriter, boxes: str) -> str:
-    """No corner lies before its opposite: heads without a bound give such boxes where they see nothing."""
+    """No corner lies before its opposite, not even of a box that scores nothing."""
     start, end = writer.cut(boxes, 0, 2, 2), writer.cut(boxes, 2, 4, 2)
     return writer.add("Concat", [start, writer.add("Max", [start, end])], axis=2)
+
+
+def _extents(writer: NodeWriter, boxes: str) -> str:
+    """Corners (1, n, 4) become width and height (1, n, 2)."""
+    return writer.add("Sub", [writer.cut(boxes, 2, 4, 2), writer.cut(boxes, 0, 2, 2)])
+
+
+def _without_inverted(writer: NodeWriter, extents: str, scores: str, count: int) -> str:
+    """A box that is inside out scores nothing: it holds no pixel, and YOLO 26 has no bound that prevents one.
+
+    Args:
+        writer: Collects the nodes.
+        extents: (1, n, 2), width and height.
+        scores: (1, n).
+        count: n.
+    """
+    least = writer.add("Min", [writer.cut(extents, 0, 1, 2), writer.cut(extents, 1, 2, 2)])
+    nothing = writer.constant(0.0)
+    is_inverted = writer.add("Less", [writer.reshape(least, [1, count]), nothing])
+    return writer.add("Where", [is_inverted, nothing, scores])
 
 
 def in_pixels(writer: NodeWriter, boxes: str, width_px: int, height_px: int) -> str:

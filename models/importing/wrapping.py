@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 
 from app.detect.manifest import Precision
 from app.errors import PackageError
+from models.importing.gathering import gather_rows, shapes_of
 from models.importing.layout import Layout, Pixels
 from models.importing.nodes import NodeWriter
 from models.importing.reading import graphs_of, names_inside
@@ -39,6 +40,7 @@ def wrapped(source: Source, layout: Layout, pixels: Pixels) -> onnx.ModelProto:
     _prefix(graph)
     _make_sizes_constant(graph, source)
     writer = NodeWriter(source.opset)
+    gather_rows(graph, shapes_of(source.model), writer)
     _write_front(writer, source.picture, layout, pixels)
     writer.extend(graph, at_front=True)
     layout.write(writer, source.picture)

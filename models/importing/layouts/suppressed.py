@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from app.errors import PackageError
 from models.importing.sizes import blank_feeds
 from models.importing.tensors import Source, Tensor
 from models.importing.trial import run_once
@@ -17,7 +18,12 @@ from models.importing.trial import run_once
 _OPERATOR = "NonMaxSuppression"
 _IOU_INPUT = 3
 _CODES = {"float32": onnx.TensorProto.FLOAT, "float16": onnx.TensorProto.FLOAT16}
-_MOST = 0.98  # a centre lies before a size by chance, for large boxes near the upper left corner
+_SURE = (24.0, 32.0, 40.0, 56.0, 1.0)
+"""A candidate: its box, and a full score for the first class."""
+_SURE_CENTRED = (4.0, 4.0, 44.0, 60.0)
+"""The corners of its box, if that is centre and size."""
+_SCORE = 4
+_NEAR_PX = 0.5
 
 
 def find_candidates(source: Source, channels: int, counts: set[int]) -> Tensor | None:
@@ -47,19 +53,40 @@ def find_candidates(source: Source, channels: int, counts: set[int]) -> Tensor |
     return None
 
 
-def are_corners(source: Source, candidates: Tensor) -> bool:
-    """Whether the candidates' boxes are corners, as one run on noise shows, and not centre and size.
+def are_corners(source: Source, candidates: Tensor, output: Tensor) -> bool | None:
+    """Whether the candidates' boxes are corners, or centre and size.
 
-    Raises:
-        PackageError: The graph does not run.
+    What follows them is run on one sure candidate, and what it makes of its box tells.
+
+    Args:
+        source: The file.
+        candidates: As `find_candidates` gives them.
+        output: The finished rows: x1, y1, x2, y2, score and more.
+
+    Returns:
+        `None` where the box comes out as neither, or nothing does.
     """
     model = onnx.ModelProto()
     model.CopyFrom(source.model)
-    del model.graph.output[:]
-    model.graph.output.append(helper.make_tensor_value_info(candidates.name, _CODES[candidates.kind], candidates.shape))
-    found = run_once(source.path, model.SerializeToString(), blank_feeds(source.picture, source.others))
-    boxes = found[candidates.name][0, :4].astype(np.float64)
-    return bool(np.mean(boxes[:2] <= boxes[2:]) > _MOST)
+    graph = model.graph
+    maker = next(node for node in graph.node if candidates.name in node.output)
+    graph.node.remove(maker)
+    graph.input.append(helper.make_tensor_value_info(candidates.name, _CODES[candidates.kind], candidates.shape))
+    rows = [value for value in graph.output if value.name == output.name]
+    del graph.output[:], graph.value_info[:]
+    graph.output.extend(rows)
+    table = np.zeros([size or 0 for size in candidates.shape], candidates.kind)
+    table[0, : len(_SURE), 0] = _SURE
+    feeds = {**blank_feeds(source.picture, source.others), candidates.name: table}
+    try:
+        found = run_once(source.path, model.SerializeToString(), feeds)[output.name][0]
+    except PackageError:
+        return None
+    best = found[found[:, _SCORE].argmax()].astype(np.float64)
+    if best[_SCORE] < _SURE[_SCORE] / 2:
+        return None
+    readings = ((True, _SURE[:4]), (False, _SURE_CENTRED))
+    return next((is_so for is_so, box in readings if np.abs(best[:4] - box).max() < _NEAR_PX), None)
 
 
 def written_iou(source: Source) -> float | None:

@@ -150,13 +150,16 @@ def _without_suppression(source: Source, output: Tensor) -> Layout | None:
     candidates = find_candidates(source, channels, counts) if names and iou is not None else None
     if candidates is None or iou is None or candidates.shape[2] is None:
         return None
+    is_read_as_corners = are_corners(source, candidates, output)
+    if is_read_as_corners is None:
+        return None
     said = arguments_of(source)
     threshold = said.get("conf")
     return Layout(
         name="ultralytics-final",
         seen=f"{_seen(source, output)} and suppression inside",
         kind="detection",
-        write=_raw_writer(candidates, len(names), channels, are_corners=are_corners(source, candidates)),
+        write=_raw_writer(candidates, len(names), channels, are_corners=is_read_as_corners),
         count=len(names),
         names=names,
         fit="letterbox",

@@ -1,7 +1,14 @@
 """Small ONNX graphs with the outputs that other libraries export, and what those libraries would make of them."""
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+
+from models.importing.layout import Wishes, recognise
+from models.importing.layouts import CANDIDATES
+from models.importing.sizes import open_source
+from models.importing.wrapping import wrapped
 
 TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
 NAMES = "{0: 'open', 1: 'short', 2: 'spur'}"
@@ -124,3 +131,49 @@ def best_first(boxes, scores, classes):
     """Rows by descending score, as a package's graph gives them."""
     order = np.argsort(-scores, kind="stable")
     return boxes[order], scores[order], classes[order]
+
+
+def finished_rows(random, count=50, extras=0):
+    """x1, y1, x2, y2, score (descending), class, then extras: (1, count, 6 + extras)."""
+    starts = random.uniform(0, 50, (count, 2))
+    scores = np.sort(random.uniform(0, 1, (count, 1)), axis=0)[::-1]
+    classes = random.integers(0, 3, (count, 1))
+    rest = random.uniform(-9, 9, (count, extras))
+    return np.concatenate([starts, starts + 9, scores, classes, rest], axis=1)[None].astype(np.float32)
+
+
+def take(path, model, size=None, **wishes):
+    """Saves a model, recognises it and runs its package's graph on a black picture."""
+    onnx.save(model, path)
+    source = open_source(path, size)
+    layout = recognise(source, Wishes(**wishes), CANDIDATES)
+    graph = wrapped(source, layout, layout.pixels)
+    session = ort.InferenceSession(graph.SerializeToString())
+    assert [each.shape for each in session.get_outputs()] == [
+        [size.dim_value for size in each.type.tensor_type.shape.dim] for each in graph.graph.output
+    ]
+    (picture,) = session.get_inputs()
+    assert (picture.name, picture.type) == ("image", "tensor(uint8)")
+    found = session.run(None, {"image": np.zeros(picture.shape, np.uint8)})
+    return layout, dict(zip([each.name for each in session.get_outputs()], found, strict=True))
+
+
+def agree(found, boxes, scores, classes):
+    count = min(len(scores), 1000)
+    assert found["boxes"].shape == (1, count, 4)
+    assert np.allclose(found["scores"][0], scores[:count], atol=1e-6)
+    assert (found["classes"][0] == classes[:count]).all()
+    assert np.allclose(found["boxes"][0], boxes[:count], atol=1e-4)
+
+
+def agree_where_scored(found, boxes, scores, classes):
+    """As `agree`, but what scores nothing may be anything that is upright."""
+    count = np.count_nonzero(scores)
+    agree({name: values[:, :count] for name, values in found.items()}, boxes[:count], scores[:count], classes[:count])
+    assert not found["scores"][0, count:].any()
+    assert (found["boxes"][0, :, :2] <= found["boxes"][0, :, 2:]).all()
+
+
+def best_per_anchor(boxes, scores):
+    """Every anchor with its best class: what Ultralytics, YOLOv5 and YOLOX hand to suppression."""
+    return best_first(corners(boxes), scores.max(axis=1), scores.argmax(axis=1))

@@ -8,23 +8,24 @@ import numpy as np
 import pytest
 
 onnx = pytest.importorskip("onnx", reason='importing needs: pip install "takt-inspect[train]"')
-ort = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 from app.errors import UsageError
-from models.importing.layout import Wishes, recognise
 from models.importing.layouts import CANDIDATES
-from models.importing.sizes import open_source
-from models.importing.wrapping import wrapped
 from tests.unit.models.import_graphs import (
     CELLS,
     HEIGHT,
     NAMES,
     ULTRALYTICS,
     WIDTH,
+    agree,
     best_first,
+    best_per_anchor,
     corners,
     exported,
+    finished_rows,
     raw_table,
+    take,
 )
 
 CLASSES = ("open", "short", "spur")
@@ -38,37 +39,7 @@ def random():
 
 @pytest.fixture
 def taken(tmp_path):
-    """Saves a model, recognises it and runs its package's graph on a black picture."""
-
-    def take(model, *, size=None, **wishes):
-        path = tmp_path / "model.onnx"
-        onnx.save(model, path)
-        source = open_source(path, size)
-        layout = recognise(source, Wishes(**wishes), CANDIDATES)
-        graph = wrapped(source, layout, layout.pixels)
-        session = ort.InferenceSession(graph.SerializeToString())
-        assert [each.shape for each in session.get_outputs()] == [
-            [size.dim_value for size in each.type.tensor_type.shape.dim] for each in graph.graph.output
-        ]
-        (picture,) = session.get_inputs()
-        assert (picture.name, picture.type) == ("image", "tensor(uint8)")
-        found = session.run(None, {"image": np.zeros(picture.shape, np.uint8)})
-        return layout, dict(zip([each.name for each in session.get_outputs()], found, strict=True))
-
-    return take
-
-
-def agree(found, boxes, scores, classes):
-    count = min(len(scores), 1000)
-    assert found["boxes"].shape == (1, count, 4)
-    assert np.allclose(found["scores"][0], scores[:count], atol=1e-6)
-    assert (found["classes"][0] == classes[:count]).all()
-    assert np.allclose(found["boxes"][0], boxes[:count], atol=1e-4)
-
-
-def best_per_anchor(boxes, scores):
-    """Every anchor with its best class: what Ultralytics, YOLOv5 and YOLOX hand to suppression."""
-    return best_first(corners(boxes), scores.max(axis=1), scores.argmax(axis=1))
+    return lambda model, *, size=None, **wishes: take(tmp_path / "model.onnx", model, size, **wishes)
 
 
 def test_ultralytics_raw_gives_the_best_class_of_every_anchor(random, taken):
@@ -124,76 +95,17 @@ def test_agnostic_suppression_of_the_export_is_taken_over(random, taken):
     assert layout.suppression.is_across_classes
 
 
-def _rows(random, count=50, extras=0):
-    starts = random.uniform(0, 50, (count, 2))
-    scores = np.sort(random.uniform(0, 1, (count, 1)), axis=0)[::-1]
-    classes = random.integers(0, 3, (count, 1))
-    rest = random.uniform(-9, 9, (count, extras))
-    return np.concatenate([starts, starts + 9, scores, classes, rest], axis=1)[None].astype(np.float32)
-
-
 @pytest.mark.parametrize(("extras", "task"), [(0, "detect"), (32, "segment")])
 def test_ultralytics_with_suppression_inside_is_final(random, taken, extras, task):
-    rows = _rows(random, extras=extras)
+    rows = finished_rows(random, extras=extras)
     outputs = {"output0": rows} | ({"output1": np.zeros((1, 32, 16, 24), np.float32)} if extras else {})
     layout, found = taken(exported(outputs, metadata={**ULTRALYTICS, "task": task, "end2end": "True"}))
     agree(found, rows[0, :, :4], rows[0, :, 4], rows[0, :, 5])
     assert (layout.name, layout.suppression) == ("ultralytics-final", None)
 
 
-def _suppressing(table, rows, iou=0.6):
-    """Candidates as corners, then suppression, then finished rows that depend on it, as the exporter writes it."""
-    model = exported({"corners": table[:, :4], "shares": table[:, 4:], "finished": rows})
-    join = onnx.helper.make_node("Concat", ["corners", "shares"], ["candidates"], axis=1)
-    model.graph.node.append(join)
-    for name, start, stop in (("places", 0, 4), ("points", 4, 5)):
-        model.graph.initializer.extend(
-            onnx.numpy_helper.from_array(np.array([each]), f"{name}.{end}")
-            for end, each in (("start", start), ("stop", stop), ("axis", 1))
-        )
-        ends = [f"{name}.{end}" for end in ("start", "stop", "axis")]
-        model.graph.node.append(onnx.helper.make_node("Slice", ["candidates", *ends], [name]))
-    model.graph.node.append(onnx.helper.make_node("Transpose", ["places"], ["turned"], perm=[0, 2, 1]))
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([300]), "most"))
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([iou], np.float32), "iou"))
-    model.graph.node.append(onnx.helper.make_node("NonMaxSuppression", ["turned", "points", "most", "iou"], ["kept"]))
-    model.graph.node.append(onnx.helper.make_node("ReduceMax", ["kept"], ["last"], keepdims=0))
-    model.graph.node.append(onnx.helper.make_node("Cast", ["last"], ["number"], to=onnx.TensorProto.FLOAT))
-    model.graph.node.append(onnx.helper.make_node("Mul", ["number", "nothing"], ["none"]))
-    model.graph.node.append(onnx.helper.make_node("Add", ["finished", "none"], ["output0"]))
-    del model.graph.output[:]
-    model.graph.output.append(onnx.helper.make_tensor_value_info("output0", onnx.TensorProto.FLOAT, rows.shape))
-    metadata = {**ULTRALYTICS, "args": "{'nms': True, 'conf': 0.4, 'agnostic_nms': False}"}
-    onnx.helper.set_model_props(model, metadata)
-    return model
-
-
-def test_suppression_inside_a_graph_is_done_behind_it_instead(random, taken):
-    """So that no size depends on the picture, which TensorRT for RTX does not take."""
-    table = raw_table(random, 3)
-    table[0, :4] = corners(table[0, :4].T).T
-    layout, found = taken(_suppressing(table, _rows(random)))
-    agree(found, *best_first(table[0, :4].T, table[0, 4:].max(axis=0), table[0, 4:].argmax(axis=0)))
-    assert (layout.name, layout.suppression.iou, layout.threshold) == ("ultralytics-final", 0.6, 0.4)
-    assert "left out" in layout.notes[-1]
-
-
-def test_suppression_whose_candidates_are_not_found_stays_inside(random, taken):
-    rows = _rows(random)
-    layout, found = taken(_suppressing(raw_table(random, 4), rows))
-    agree(found, rows[0, :, :4], rows[0, :, 4], rows[0, :, 5])
-    assert layout.suppression is None
-
-
-def test_a_box_that_is_inside_out_becomes_empty(random, taken):
-    rows = _rows(random)
-    rows[0, 0, :4] = (30, 30, 20, 40)
-    _, found = taken(exported({"output0": rows}, metadata=ULTRALYTICS))
-    assert found["boxes"][0, 0].tolist() == [30, 30, 30, 40]
-
-
 def test_ultralytics_rtdetr_has_boxes_in_shares_of_the_picture(random, taken):
-    rows = _rows(random)
+    rows = finished_rows(random)
     rows[0, :, :4] = random.uniform(0.1, 0.4, (50, 4))
     layout, found = taken(exported({"output0": rows}, metadata={**ULTRALYTICS, "head": "RTDETRDecoder"}))
     agree(found, corners(rows[0, :, :4]) * np.array([WIDTH, HEIGHT, WIDTH, HEIGHT]), rows[0, :, 4], rows[0, :, 5])
@@ -328,7 +240,7 @@ def test_logits_and_boxes_without_class_names_may_be_two_layouts(random, taken):
 
 
 def test_dfine_as_deployed_gets_the_size_of_its_input(random, taken):
-    rows = _rows(random)
+    rows = finished_rows(random)
     outputs = {"labels": rows[:, :, 5].astype(np.int64), "boxes": rows[:, :, :4], "scores": rows[:, :, 4]}
     more = {"orig_target_sizes": (onnx.TensorProto.INT64, ("batch", 2))}
     layout, found = taken(exported(outputs, more=more))
@@ -343,7 +255,7 @@ def _torchvision(rows):
 
 @pytest.mark.parametrize("count", [0, 7, 400])
 def test_torchvision_findings_are_padded_to_a_fixed_number(random, taken, count):
-    rows = _rows(random, count)
+    rows = finished_rows(random, count)
     model = _torchvision(rows)
     box = onnx.helper.make_node("NonZero", ["least"], ["counting"])  # as every such graph has one
     model.graph.node.append(box)

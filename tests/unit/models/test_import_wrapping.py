@@ -143,6 +143,73 @@ def test_what_a_branch_reads_is_kept(tmp_path):
     assert found[0, 0] == pytest.approx(table[0, 4:].max())
 
 
+def _picking(*, repeat="Expand", width=4):
+    """An end-to-end head of a segmenter: its boxes are cut from the rows, and the best ones gathered by index."""
+    add = helper.make_node
+    table = np.random.default_rng(1).uniform(1, 9, (1, 50, 42)).astype(np.float32)
+    table[0, :, 2:4] += 20
+    model = exported({"table": table})
+    count = 30
+    last = {"Expand": [1, count, 4], "Tile": [1, 1, 4]}[repeat]
+    numbers = {"0": [0], "2": [2], "4": [4], "5": [5], "-1": [-1], "width": [width], "count": [count], "times": last}
+    model.graph.initializer.extend(numpy_helper.from_array(np.array(value), name) for name, value in numbers.items())
+    model.graph.node.extend(
+        [
+            add("Slice", ["table", "0", "width", "-1"], ["places"]),
+            add("Slice", ["table", "4", "5", "-1"], ["column"]),
+            add("Squeeze", ["column", "2"], ["scores"]),
+            add("TopK", ["scores", "count"], ["values", "indices"], axis=1),
+            add("Unsqueeze", ["indices", "2"], ["index"]),
+            add("Unsqueeze", ["values", "2"], ["best"]),
+            add(repeat, ["index", "times"], ["indices4"]),
+            add("GatherElements", ["places", "indices4"], ["picked"], axis=1),
+            add("Sub", ["best", "best"], ["classes"]),
+            add("Div", ["best", "ten"], ["shares"]),
+            add("Concat", ["picked", "shares", "classes"], ["output0"], axis=2),
+        ]
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(10), "ten"))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, count, 6]))
+    helper.set_model_props(model, {**ULTRALYTICS, "end2end": "True"})
+    order = np.argsort(-table[0, :, 4], kind="stable")[:count]
+    return model, table[0, order, :4]
+
+
+@pytest.mark.parametrize(("repeat", "width"), [("Expand", 4), ("Tile", 4), ("Expand", 42)])
+def test_rows_picked_by_a_repeated_index_are_gathered_whole(tmp_path, repeat, width):
+    """OpenVINO refuses the GatherElements of such a head, whose slice it takes away first."""
+    model, places = _picking(repeat=repeat, width=width)
+    _, made = _wrapped(tmp_path, model)
+    assert "GatherElements" not in {node.op_type for node in made.graph.node}
+    session = ort.InferenceSession(made.SerializeToString())
+    found = session.run(["boxes"], {"image": np.zeros((1, HEIGHT, WIDTH, 3), np.uint8)})[0]
+    assert (found[0] == places).all()
+
+
+def test_package_of_a_head_that_picks_rows_runs_on_openvino(tmp_path):
+    openvino = pytest.importorskip("openvino", reason='needs: pip install "takt-inspect[openvino]"')
+    model, places = _picking()
+    _, made = _wrapped(tmp_path, model)
+    onnx.save(made, tmp_path / "made.onnx")
+    compiled = openvino.Core().compile_model(tmp_path / "made.onnx", "CPU")
+    found = compiled(np.zeros((1, HEIGHT, WIDTH, 3), np.uint8))["boxes"]
+    assert np.allclose(found[0], places, atol=1e-4)
+
+
+def test_elements_picked_one_by_one_stay_so(tmp_path):
+    table = raw_table(np.random.default_rng(0), 3)
+    places = np.random.default_rng(1).integers(0, table.shape[2], table.shape)
+    model = exported({"table": table})
+    model.graph.initializer.append(numpy_helper.from_array(places, "places"))
+    model.graph.node.append(helper.make_node("GatherElements", ["table", "places"], ["output0"], axis=2))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("output0", TensorProto.FLOAT, table.shape))
+    helper.set_model_props(model, ULTRALYTICS)
+    _, made = _wrapped(tmp_path, model)
+    assert "GatherElements" in {node.op_type for node in made.graph.node}
+
+
 def test_every_size_of_a_package_is_fixed(tmp_path):
     table = raw_table(np.random.default_rng(0), 3)
     model = exported(
