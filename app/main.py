@@ -16,13 +16,12 @@ from app.capture.watched import WatchedCamera, spotter_for
 from app.clock import Clock, SystemClock, VirtualClock
 from app.config import Line, ModelSettings
 from app.detect.blank import RUNTIME as BLANK
-from app.detect.choose import Candidate, open_first_proven
+from app.detect.choose import Candidate, open_and_prove, open_first_proven
 from app.detect.detector import Detector
 from app.detect.failover import Failover
 from app.detect.golden import Goldens, GoldenSamples, OneGolden
 from app.detect.inspection import Inspector
 from app.detect.package import Package
-from app.detect.proof import prove
 from app.detect.runtimes import AUTO, PREFERRED, is_installed, open_detector
 from app.detect.zoo import chosen_package, find_package, zoo_folder
 from app.latency import LatencyLedger
@@ -71,13 +70,7 @@ def open_proven(package: Package, runtime: str, threads: int, tell: Tell = ignor
         for refusal in choice.refusals:
             tell(f"{refusal.candidate} was passed over: {refusal.why}")
         return choice.detector
-    detector = open_detector(package, runtime, threads)
-    try:
-        prove(package, detector, read_picture)
-    except BaseException:
-        detector.close()
-        raise
-    return detector
+    return open_and_prove(package, runtime, read_picture, threads)[0]
 
 
 def open_model(model: ModelSettings, state: Path, tell: Tell = ignore) -> tuple[Detector, Package]:

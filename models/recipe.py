@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.detect.suppress import Suppression
 from app.errors import DataError
 from models.recipe_checks import checks
 
@@ -71,6 +72,8 @@ class NetShape:
         head_stride_px: The grid's stride, 4 or 8.
         is_branched: Train each 3x3 kernel as the sum of three.
         embedding: Give out the mean of the coarsest map, for drift monitoring.
+        suppress_iou: A box that overlaps a better one of its class by more than this share of their union goes; 0:
+            peaks are final.
         size: Name of one of `SIZES`, whose counts stand where none are given.
     """
 
@@ -82,6 +85,7 @@ class NetShape:
     head_stride_px: int = 8
     is_branched: bool = True
     embedding: bool = True
+    suppress_iou: float = 0.0
     size: str = ""
 
 
@@ -103,6 +107,10 @@ class Schedule:
         patience_evaluations: Ends after so many evaluations in a row without a better one; 0: never.
         select: What makes a checkpoint the best: "map50", "map50_95", "auroc" or "accuracy"; empty: see
             `TrainingRecipe.selects`.
+        targets: Which cells learn an object: "centres", those around its middle; or "aligned", those inside whose class
+            and box agree with it best, for objects that are much larger than a cell (wants `net.suppress_iou`).
+        upright_steps: The last so many steps see pictures as they lie, neither turned nor mirrored: people draw boxes
+            off their defects by a pixel or two, always to the same sides, which a turned picture hides.
         precision: Of what is computed in a step: "fp32", "bf16", or on a GPU "fp16". Weights are always float32.
     """
 
@@ -118,6 +126,8 @@ class Schedule:
     evaluate_every_steps: int = 2000
     patience_evaluations: int = 0
     select: str = ""
+    targets: str = "centres"
+    upright_steps: int = 0
     precision: str = "fp32"
 
 
@@ -213,6 +223,12 @@ class TrainingRecipe:
         if self.kind == "detection":
             return self.train.select or "map50"
         return self.train.select or ("auroc" if self.good_classes else "accuracy")
+
+    @property
+    def suppression(self) -> Suppression | None:
+        """What is still to be done to a detector's boxes; `None` where they are final."""
+        overlap = self.net.suppress_iou
+        return Suppression(overlap) if overlap and self.kind == "detection" else None
 
     @property
     def planes(self) -> int:

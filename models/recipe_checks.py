@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from models.recipe import TrainingRecipe
 
+TARGETS = ("centres", "aligned")
 PRECISIONS = ("fp32", "bf16", "fp16")
 _FULL_LEVEL = 255
 _ROUGHNESS_LIMIT = 0.3  # beyond it flat copper gets holes
@@ -49,6 +50,7 @@ def _shape_checks(recipe: TrainingRecipe) -> Iterator[tuple[bool, str]]:
     yield 0 <= shape.black_level < shape.white_level <= _FULL_LEVEL, "input levels must rise, 0 to 255"
     yield net.head_stride_px in (4, 8), "net.head_stride_px must be 4 or 8"
     yield recipe.kind != "detection" or bool(net.head), "net.head needs a layer"
+    yield 0 <= net.suppress_iou < 1, "net.suppress_iou must lie in [0, 1)"
     yield bool(net.fine) and bool(net.coarse), "net.fine and net.coarse need a layer each"
     widths = (net.stem, *net.fine, *net.coarse, *net.deep, *net.head)
     yield min(widths) > 0, "widths in net must be positive"
@@ -67,6 +69,10 @@ def _schedule_checks(recipe: TrainingRecipe) -> Iterator[tuple[bool, str]]:
     yield plan.steps > 0 and plan.batch > 0, "train.steps and train.batch must be positive"
     yield plan.evaluate_every_steps > 0, "train.evaluate_every_steps must be positive"
     yield plan.patience_evaluations >= 0, "train.patience_evaluations must not be negative"
+    yield 0 <= plan.upright_steps <= plan.steps, "train.upright_steps must lie between 0 and train.steps"
+    yield plan.targets in TARGETS, f"train.targets must be one of {', '.join(TARGETS)}"
+    is_final = not recipe.net.suppress_iou
+    yield plan.targets != "aligned" or not is_final, "train.targets aligned gives several boxes: set net.suppress_iou"
     yield plan.precision in PRECISIONS, f"train.precision must be one of {', '.join(PRECISIONS)}"
     scores = SCORES[recipe.kind]
     yield recipe.selects in scores, f"train.select must be one of {', '.join(scores)} for {recipe.kind}"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from app.detect.durable import sync
+from app.detect.durable import replace_bytes
 from app.errors import DataError
 
 
@@ -15,16 +14,9 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         DataError: It cannot be written; the old one is unchanged and nothing is left beside it.
     """
-    partial = path.with_suffix(".partial")
     try:
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-        sync(path.parent)
+        replace_bytes(path, content)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise DataError(
             f"{path} cannot be written ({error.strerror}); what was there before is unchanged",
             "make room or mend the folder's permissions, then continue with --resume",

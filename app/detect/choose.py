@@ -107,7 +107,7 @@ def open_first_proven(
     for candidate in candidates:
         try:
             model = _model(package, candidate.variant)
-            detector, proof = _opened(model, candidate.runtime, read, threads, clock)
+            detector, proof = open_and_prove(model, candidate.runtime, read, threads, clock)
         except _PASSED_OVER as error:
             refusals.append(Refusal(candidate, str(error)))
         else:
@@ -120,9 +120,21 @@ def _model(package: Package, variant: str) -> Package:
     return package if package.variant == variant else load_package(package.folder, variant=variant)
 
 
-def _opened(
-    model: Package, runtime: str, read: ReadPicture, threads: int, clock: Clock | None
+def open_and_prove(
+    model: Package, runtime: str, read: ReadPicture, threads: int = 2, clock: Clock | None = None
 ) -> tuple[Detector, ProofReport]:
+    """Opens a model on a runtime; closes it again where its golden frames do not reproduce.
+
+    Args:
+        model: The model of a package.
+        runtime: A runtime, or `auto`.
+        read: Reads a golden frame.
+        threads: Threads of one inference.
+        clock: As for `open_detector`.
+
+    Raises:
+        TaktError: As `open_detector` and `prove` say.
+    """
     detector = open_detector(model, runtime, threads, clock)
     try:
         return detector, prove(model, detector, read)

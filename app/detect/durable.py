@@ -38,6 +38,11 @@ def move(source: Path, target: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
+    """Replaces a file by a text, as `replace_bytes` does."""
+    replace_bytes(path, text.encode("utf-8"))
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
     """Replaces a file that everybody may read: a power cut leaves the old one or the new one, never half of one.
 
     The caller sees to it that nobody else replaces it at the same time.
@@ -47,8 +52,8 @@ def replace_text(path: Path, text: str) -> None:
     """
     draft = path.with_name(f"{path.name}.new")
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with draft.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fchmod(file.fileno(), READABLE)
             os.fsync(file.fileno())

@@ -69,8 +69,9 @@ def import_(
     Pictures that show the same piece of a part stay in one split. Labels that cannot be right stop the import.
     """
     from models.datasets.build import Plan, build
-    from models.datasets.screen import Steps, show_built, show_problems
+    from models.datasets.screen import show_built, show_problems
     from models.datasets.splits import parse_shares
+    from models.steps import Steps
 
     plan = Plan(
         shares=None if split == "keep" else parse_shares(split),
@@ -88,7 +89,7 @@ def import_(
         if not as_json:
             show_problems(problems, list_all=list_all)
 
-    with Steps(is_shown=not as_json) as steps:
+    with Steps(is_shown=not as_json, keeps_done=True) as steps:
         built = build(source, out, plan, options, steps.update, format_name, golden, tell)
     if as_json:
         manifest = built.manifest
@@ -114,9 +115,10 @@ def check(
 ) -> None:
     """Name labels that cannot be right and, in a data set of our own, files that are not as they were imported."""
     from models.datasets.build import check as check_source
-    from models.datasets.screen import Steps, show_checked
+    from models.datasets.screen import show_checked
+    from models.steps import Steps
 
-    with Steps(is_shown=not as_json) as steps:
+    with Steps(is_shown=not as_json, keeps_done=True) as steps:
         found = check_source(source, _options(classes, good, unlabelled), steps.update, format_name)
     if as_json:
         typer.echo(json.dumps(asdict(found)))
@@ -151,10 +153,11 @@ def stats(
     """Count and measure pictures, classes and boxes."""
     from models.datasets.build import read
     from models.datasets.figures import measure
-    from models.datasets.screen import Steps, show_figures, show_problems
+    from models.datasets.screen import show_figures, show_problems
     from models.datasets.sheet import write_sheet
+    from models.steps import Steps
 
-    with Steps(is_shown=not as_json) as steps:
+    with Steps(is_shown=not as_json, keeps_done=True) as steps:
         gathered = read(source, _options(classes, good, unlabelled), format_name, steps.update)
     found = measure(gathered.entries, gathered.reading.classes)
     if sheet is not None:
@@ -191,10 +194,11 @@ def split(
     """
     from models.datasets.build import Plan, find_groups, read
     from models.datasets.gather import refuse_errors
-    from models.datasets.screen import Steps, members_of, show_groups
+    from models.datasets.screen import members_of, show_groups
+    from models.steps import Steps
 
     plan = Plan(None, seed, group_by, not no_similar, alike)
-    with Steps(is_shown=not as_json) as steps:
+    with Steps(is_shown=not as_json, keeps_done=True) as steps:
         gathered = read(source, _options(classes, good, unlabelled), format_name, steps.update)
         if not drop_bad:
             refuse_errors(gathered, source)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from models.datasets.build import Built, Checked, Groups
@@ -17,28 +15,6 @@ from models.datasets.records import Problem
 
 _MOST_LINES = 10
 _MOST_GROUPS = 10
-
-
-class Steps:
-    """A progress bar on stderr, one line per stage."""
-
-    def __init__(self, *, is_shown: bool) -> None:
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        self._bar = Progress(*columns, console=Console(stderr=True), disable=not is_shown)
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> Steps:  # noqa: PYI034  (Self is not in Python 3.10)
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def update(self, text: str, done: int, steps: int) -> None:
-        """Shows how far a stage is."""
-        if text not in self._tasks:
-            self._tasks[text] = self._bar.add_task(text, total=steps)
-        self._bar.update(self._tasks[text], completed=done)
 
 
 def members_of(found: Groups) -> list[list[str]]:

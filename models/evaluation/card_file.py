@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import cv2
 
+from app.detect.durable import replace_bytes
 from app.errors import DataError
 from app.types import Image
 
@@ -78,8 +78,8 @@ def write_card(card: Path, text: str, misses: Image | None) -> None:
         if misses is None:
             picture_of(card).unlink(missing_ok=True)
         else:
-            _replace(picture_of(card), cv2.imencode(".png", misses, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
-        _replace(card, text.encode("utf-8"))
+            replace_bytes(picture_of(card), cv2.imencode(".png", misses, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
+        replace_bytes(card, text.encode("utf-8"))
     except OSError as error:
         raise DataError(f"{card} cannot be written: {error.strerror}", "check the folder and the disk") from error
 
@@ -87,15 +87,3 @@ def write_card(card: Path, text: str, misses: Image | None) -> None:
 def picture_of(card: Path) -> Path:
     """Where the picture of the worst misses lies."""
     return card.with_name(f"{card.stem}-misses.png")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

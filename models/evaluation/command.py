@@ -121,9 +121,10 @@ def evaluate(  # noqa: PLR0913 - an argument per option
     from app.detect.zoo import find_package, split_variant, zoo_folder
     from models.evaluation.judging import Presentation
     from models.evaluation.measure import Plan, measure
-    from models.evaluation.screen import Steps, show
+    from models.evaluation.screen import show
     from models.evaluation.writing import Writing
     from models.measures.statistics import Wish
+    from models.steps import Steps
 
     has_wish = max_escapes is not None or max_overkill is not None
     if data is not None:
@@ -148,6 +149,7 @@ def evaluate(  # noqa: PLR0913 - an argument per option
     writing = Writing(folder, source, presentation, card, terms, about, pictures, may_ship_pictures)
     words = writing.check()
     with Steps(is_shown=not as_json) as steps:
+        steps.update("opening", 0, 1)
         report = measure(plan, steps.update)
     written = writing.write(report, words)
     if as_json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -20,36 +19,6 @@ from models.evaluation.wording import (
     rate_words,
     threshold_table,
 )
-
-
-class Steps:
-    """A progress bar on stderr, whose work changes its name as it goes.
-
-    Args:
-        is_shown: Draw it.
-    """
-
-    def __init__(self, *, is_shown: bool) -> None:
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        self._bar = Progress(*columns, console=Console(stderr=True), disable=not is_shown)
-        self._what = "opening"
-        self._task = self._bar.add_task(self._what, total=None)
-
-    def __enter__(self) -> Steps:  # noqa: PYI034  (Self is not in Python 3.10)
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def update(self, what: str, done: int, steps: int) -> None:
-        """Shows what is being done and how far it is."""
-        if what != self._what:
-            # Each kind of work has a bar of its own, whose remaining time is not muddled by the one before.
-            self._bar.update(self._task, visible=False)
-            self._task = self._bar.add_task(what, total=steps)
-            self._what = what
-        self._bar.update(self._task, completed=done, total=steps)
 
 
 def show(report: Report, console: Console | None = None) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, cast
 
@@ -70,6 +68,7 @@ def import_model(
     from models.importing.importer import Plan, import_onnx
     from models.importing.labels import read_classes
     from models.importing.layout import Wishes
+    from models.steps import Steps
 
     wishes = Wishes(
         classes=read_classes(classes) if classes else (),
@@ -90,8 +89,8 @@ def import_model(
         samples=samples,
         sheet=sheet,
     )
-    with _progress(is_shown=not as_json) as on_step:
-        done = import_onnx(plan, on_step)
+    with Steps(is_shown=not as_json) as steps:
+        done = import_onnx(plan, steps.update)
     if as_json:
         typer.echo(json.dumps(_as_json(done)))
     else:
@@ -111,17 +110,6 @@ def _size(text: str) -> tuple[int, int] | None:
     if not found:
         raise UsageError(f"--size {text} is no size", "give width and height, such as 640x480")
     return int(found[1]), int(found[2])
-
-
-@contextmanager
-def _progress(*, is_shown: bool) -> Iterator[Callable[[str, int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), disable=not is_shown) as bar:
-        task = bar.add_task("reading")
-        yield lambda text, done, steps: bar.update(task, description=text, completed=done, total=steps)
 
 
 def _as_json(done: Imported) -> dict[str, Any]:

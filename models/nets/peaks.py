@@ -47,10 +47,7 @@ def decode_peaks(logits: Tensor, distances: Tensor, stride_px: int, top_k: int =
     best, label = logits.max(dim=1, keepdim=True)
     heat = torch.sigmoid(best)
     rows, columns = heat.shape[2:]
-    x = (torch.arange(columns, dtype=heat.dtype, device=heat.device) + 0.5) * stride_px
-    y = (torch.arange(rows, dtype=heat.dtype, device=heat.device) + 0.5) * stride_px
-    centres = torch.stack([x.expand(rows, columns), y[:, None].expand(rows, columns)])
-    boxes = torch.cat([centres - distances[:, :2], centres + distances[:, 2:]], dim=1)
+    boxes = cell_boxes(distances, stride_px)
     weight = functional.avg_pool2d(heat, side, 1, reach).clamp(min=SCORE_FLOOR)
     boxes = functional.avg_pool2d(boxes * heat, side, 1, reach) / weight
     is_peak = heat == functional.max_pool2d(heat, side, 1, reach)
@@ -58,3 +55,17 @@ def decode_peaks(logits: Tensor, distances: Tensor, stride_px: int, top_k: int =
     limit = torch.tensor([columns, rows, columns, rows], dtype=heat.dtype, device=heat.device) * stride_px
     chosen = boxes.flatten(2).transpose(1, 2).gather(1, index[:, :, None].expand(-1, -1, 4))
     return Peaks(chosen.clamp(min=0).minimum(limit), scores, label.flatten(1).gather(1, index))
+
+
+def cell_centres(maps: Tensor, stride_px: int) -> Tensor:
+    """The centre x, y of every cell of maps (..., h, w), float (2, h, w) in pixels."""
+    rows, columns = maps.shape[-2:]
+    x = (torch.arange(columns, dtype=maps.dtype, device=maps.device) + 0.5) * stride_px
+    y = (torch.arange(rows, dtype=maps.dtype, device=maps.device) + 0.5) * stride_px
+    return torch.stack([x.expand(rows, columns), y[:, None].expand(rows, columns)])
+
+
+def cell_boxes(distances: Tensor, stride_px: int) -> Tensor:
+    """Boxes x1, y1, x2, y2 of every cell in pixels, (N, 4, h, w), from distances of the same shape."""
+    centres = cell_centres(distances, stride_px)
+    return torch.cat([centres - distances[:, :2], centres + distances[:, 2:]], dim=1)

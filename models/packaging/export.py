@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 
 from app.detect.detector import InputSpec
-from app.detect.durable import move
+from app.detect.durable import replace_bytes
 from app.detect.manifest import MANIFEST, Kind, Precision, Role
 from app.detect.package import Package, load_package
 from app.detect.runtimes import open_detector
@@ -90,6 +89,7 @@ def export_package(
         cast("Kind", recipe.kind),
         recipe.classes,
         (entry,),
+        suppression=recipe.suppression,
         good_classes=recipe.good_classes,
     )
     return add_model(package_dir, entries, blob)
@@ -128,10 +128,10 @@ def add_model(package_dir: Path, entries: ManifestEntries, blob: bytes) -> Path:
         models = [*others[:at], entry, *others[at:]]
     try:
         package_dir.mkdir(parents=True, exist_ok=True)
-        _write_whole(package_dir / entry.onnx, blob)
+        replace_bytes(package_dir / entry.onnx, blob)
         (package_dir / entry.expected_file).unlink(missing_ok=True)  # it is of the model before
         text = manifest_text(dataclasses.replace(entries, models=tuple(models)))
-        _write_whole(package_dir / MANIFEST, text.encode())
+        replace_bytes(package_dir / MANIFEST, text.encode())
     except OSError as error:
         raise DataError(
             f"{package_dir} cannot be written ({error.strerror})", "check the folder and the disk"
@@ -148,19 +148,6 @@ def _check_alike(before: ManifestEntries, entries: ManifestEntries, folder: Path
             f" {entries.kind} of {', '.join(entries.classes)}",
             "give --out another folder",
         )
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    try:
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        move(draft, path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def write_golden_frames(package_dir: Path, frames: GoldenPictures, *, variant: str = "") -> list[Path]:
@@ -212,7 +199,7 @@ def _record(package_dir: Path, entry: ModelEntry, frames: GoldenPictures) -> Pat
             rows.append(row)
     finally:
         detector.close()
-    _write_whole(expected, (json.dumps({"frames": rows}, indent=1) + "\n").encode())
+    replace_bytes(expected, (json.dumps({"frames": rows}, indent=1) + "\n").encode())
     return expected
 
 

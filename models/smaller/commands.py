@@ -79,8 +79,8 @@ def quantize(
     float net, from a checkpoint. Compare the models with takt models evaluate.
     """
     job = _job(source, data, variant, role, threshold, keep, bits, max_loss, pictures)
-    from models.evaluation.screen import Steps
     from models.smaller.jobs import as_row, run_quantize, run_tuned
+    from models.steps import Steps
 
     if not qat_steps:
         with Steps(is_shown=not as_json) as screen:
@@ -115,8 +115,8 @@ def sensitivity(
     Every layer is judged alone in 8 bits, and alone in float. Ranges come from train, the judgement from val.
     """
     job = _job(source, data, variant, "accelerator", None, keep, bits, max_loss, pictures)
-    from models.evaluation.screen import Steps
     from models.smaller.jobs import as_row, run_sensitivity
+    from models.steps import Steps
 
     with Steps(is_shown=not as_json) as screen:
         table = run_sensitivity(job, screen.update)

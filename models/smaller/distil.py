@@ -19,7 +19,7 @@ from models.recipe import TrainingRecipe, read_toml, recipe_from_dict
 from models.smaller.teaching import Lesson, Teacher, lesson_loss
 from models.training.boards import TRAIN, load_training_boards
 from models.training.checkpoint import TrainingState, load_average
-from models.training.device import feed_threads
+from models.training.device import feed_processes
 from models.training.feed import Batch, batches
 from models.training.journal import Progress
 from models.training.loss import Targets
@@ -121,7 +121,7 @@ def taught_by(
         return
     drawn = enlarged(recipe, wide, large.factor)
     boards = load_training_boards(data_dir, TRAIN, drawn)
-    feed = _Feed(boards, drawn, feed_threads(torch.device(device)))
+    feed = _Feed(boards, drawn, feed_processes(torch.device(device)))
     with closing(feed):
         yield lambda student, batch, plan: _loss(student, batch, plan, large, lesson, feed.of(batch.step))
 
@@ -129,20 +129,20 @@ def taught_by(
 class _Feed:
     """The batches of a training as large as the teacher sees them, from the step that is asked for first."""
 
-    def __init__(self, boards: Sequence[Board], recipe: TrainingRecipe, threads: int) -> None:
-        self._boards, self._recipe, self._threads = boards, recipe, threads
+    def __init__(self, boards: Sequence[Board], recipe: TrainingRecipe, processes: int) -> None:
+        self._boards, self._recipe, self._processes = boards, recipe, processes
         self._batches: Any = None
 
     def of(self, step: int) -> Batch:
         """The batch of a step; steps are asked for in order."""
         if self._batches is None:
-            self._batches = batches(self._boards, self._recipe, step, self._threads)
+            self._batches = batches(self._boards, self._recipe, step, self._processes)
         batch: Batch = next(self._batches)
         assert batch.step == step
         return batch
 
     def close(self) -> None:
-        """Ends the threads."""
+        """Ends the processes."""
         if self._batches is not None:
             self._batches.close()
 
@@ -159,12 +159,13 @@ def enlarged(recipe: TrainingRecipe, teacher: TrainingRecipe, factor: int) -> Tr
 
 def shrunk(batch: Batch, factor: int) -> Batch:
     """The batch of an enlarged recipe as the student sees it."""
-    targets = batch.targets
+    targets, objects = batch.targets, batch.targets.objects.clone()
+    objects[:, 2:] /= factor
     return dataclasses.replace(
         batch,
         part=_smaller(batch.part, factor),
         golden=None if batch.golden is None else _smaller(batch.golden, factor),
-        targets=Targets(targets.heat, targets.cells, targets.boxes / factor, targets.centres),
+        targets=Targets(targets.heat, targets.cells, targets.boxes / factor, objects),
     )
 
 

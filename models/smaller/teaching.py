@@ -15,10 +15,11 @@ from torch.nn import functional
 
 from app.errors import DataError
 from models.nets.net import PeakNet
+from models.nets.peaks import cell_boxes
 from models.recipe import TrainingRecipe
 from models.training.feed import Batch
-from models.training.loss import detection_loss, generalised_iou
-from models.training.step import net_input
+from models.training.loss import generalised_iou
+from models.training.step import label_loss, net_input
 
 _LEAST_WEIGHT = 1.0
 
@@ -87,7 +88,7 @@ class Teacher:
         x = net_input(batch, self._recipe)
         self._net.to(x.device)
         logits, distances = self._net(x)
-        heat, boxes = torch.sigmoid(logits), _corners(distances, self._net.stride_px)
+        heat, boxes = torch.sigmoid(logits), cell_boxes(distances, self._net.stride_px)
         if self._ratio > 1:
             best = heat.max(dim=1, keepdim=True).values
             _, cells = functional.max_pool2d(best, self._ratio, return_indices=True)
@@ -114,9 +115,9 @@ def lesson_loss(
         The sum to minimise, and the detached pair (heat maps, boxes) to report.
     """
     logits, distances = net(net_input(batch, recipe))
-    labels, _ = detection_loss(logits, distances, batch.targets, net.stride_px, recipe.train.box_weight)
+    labels, _ = label_loss(logits, distances, batch, recipe)
     heat = soft_focal_loss(logits, guidance.heat) / guidance.heat.amax(dim=1).sum().clamp(min=_LEAST_WEIGHT)
-    box = _box_loss(_corners(distances, net.stride_px), guidance, lesson.score_floor)
+    box = _box_loss(cell_boxes(distances, net.stride_px), guidance, lesson.score_floor)
     total = lesson.label_weight * labels + lesson.heat_weight * heat + lesson.box_weight * box
     return total, torch.stack([heat.detach(), box.detach()])
 
@@ -135,15 +136,6 @@ def _box_loss(boxes: Tensor, guidance: Guidance, floor: float) -> Tensor:
     mine, theirs = (each.permute(0, 2, 3, 1)[is_sure] for each in (boxes, guidance.boxes))
     sure = weight[is_sure]
     return (sure * (1.0 - generalised_iou(mine, theirs))).sum() / sure.sum()
-
-
-def _corners(distances: Tensor, stride_px: int) -> Tensor:
-    """Boxes x1, y1, x2, y2 of every cell in pixels, (N, 4, h, w), from distances of the same shape."""
-    rows, columns = distances.shape[2:]
-    x = (torch.arange(columns, dtype=distances.dtype, device=distances.device) + 0.5) * stride_px
-    y = (torch.arange(rows, dtype=distances.dtype, device=distances.device) + 0.5) * stride_px
-    centres = torch.stack([x.expand(rows, columns), y[:, None].expand(rows, columns)])
-    return torch.cat([centres - distances[:, :2], centres + distances[:, 2:]], dim=1)
 
 
 def _check_pair(teacher: TrainingRecipe, student: TrainingRecipe) -> None:

@@ -49,7 +49,8 @@ def training_crop(board: Board, size_px: int, odds: Augmentation, random: np.ran
     scale = size_px / span
     boxes = (mended.boxes - np.array([left, top, left, top], np.float32)) * np.float32(scale)
     crop = _inside(Board(part, golden, boxes.astype(np.float32), mended.labels), size_px)
-    return turn(crop, (size_px, size_px), int(random.integers(8)))
+    way = int(random.integers(8))
+    return turn(crop, (size_px, size_px), way) if odds.symmetries else crop
 
 
 def _seen_golden(

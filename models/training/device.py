@@ -10,7 +10,7 @@ from app.errors import UsageError
 from models.recipe import TrainingRecipe
 
 _CPU_CORES_LEFT = 2
-_MOST_FEED_THREADS = 6
+_MOST_FEED_PROCESSES = 6
 
 
 def choose_device(wanted: str, recipe: TrainingRecipe) -> torch.device:
@@ -36,8 +36,8 @@ def choose_device(wanted: str, recipe: TrainingRecipe) -> torch.device:
     return torch.device(name)
 
 
-def feed_threads(device: torch.device) -> int:
-    """How many threads draw batches: on a CPU one, for the cores are the net's."""
+def feed_processes(device: torch.device) -> int:
+    """How many processes draw batches: on a CPU one, for the cores are the net's."""
     if device.type == "cpu":
         return 1
-    return max(1, min(_MOST_FEED_THREADS, (os.cpu_count() or 1) - _CPU_CORES_LEFT))
+    return max(1, min(_MOST_FEED_PROCESSES, (os.cpu_count() or 1) - _CPU_CORES_LEFT))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,17 +27,17 @@ class Targets:
         heat: float (N, classes, h, w), 1 at centres, Gaussian around them.
         cells: int64 (M, 3), batch index, row and column of the cells that regress a box.
         boxes: float (M, 4), their boxes x1, y1, x2, y2 in pixels.
-        centres: Number of objects in the batch.
+        objects: float (K, 6), batch index, class and box of each object.
     """
 
     heat: Tensor
     cells: Tensor
     boxes: Tensor
-    centres: int
+    objects: Tensor
 
     def to(self, device: torch.device) -> Targets:
         """The same on another device."""
-        return Targets(self.heat.to(device), self.cells.to(device), self.boxes.to(device), self.centres)
+        return Targets(*(getattr(self, each.name).to(device) for each in dataclasses.fields(self)))
 
 
 def make_targets(
@@ -75,7 +76,9 @@ def make_targets(
                         owner[index, y, x] = (x1, y1, x2, y2)
     cells = torch.tensor(list(owner), dtype=torch.int64).reshape(-1, 3)
     regressed = torch.tensor(list(owner.values()), dtype=torch.float32).reshape(-1, 4)
-    return Targets(torch.from_numpy(heat), cells, regressed, sum(len(labels) for _, labels in truths))
+    rows_of = [np.column_stack([np.full(len(labels), n), labels, boxes]) for n, (boxes, labels) in enumerate(truths)]
+    objects = torch.from_numpy(np.concatenate([np.zeros((0, 6)), *rows_of]).astype(np.float32))
+    return Targets(torch.from_numpy(heat), cells, regressed, objects)
 
 
 def detection_loss(
@@ -86,7 +89,7 @@ def detection_loss(
     Returns:
         The sum to minimise, and the detached pair (heat map loss, box loss) to report.
     """
-    heat = focal_loss(logits, targets.heat) / max(1, targets.centres)
+    heat = focal_loss(logits, targets.heat) / max(1, len(targets.objects))
     if len(targets.cells) == 0:
         return heat, torch.stack([heat.detach(), heat.new_zeros(())])
     index, row, column = targets.cells.unbind(1)

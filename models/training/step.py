@@ -11,6 +11,7 @@ from app.errors import DataError
 from models.nets.classify import ClassNet, classification_loss
 from models.nets.net import stack_inputs
 from models.recipe import TrainingRecipe
+from models.training.aligned import aligned_loss
 from models.training.checkpoint import Net, TrainingState
 from models.training.feed import Batch
 from models.training.loss import detection_loss
@@ -45,7 +46,13 @@ def batch_loss(net: Net, batch: Batch, recipe: TrainingRecipe) -> tuple[Tensor, 
     if isinstance(net, ClassNet):
         return classification_loss(outputs, batch.categories)
     logits, distances = outputs
-    return detection_loss(logits, distances, batch.targets, net.stride_px, recipe.train.box_weight)
+    return label_loss(logits, distances, batch, recipe)
+
+
+def label_loss(logits: Tensor, distances: Tensor, batch: Batch, recipe: TrainingRecipe) -> tuple[Tensor, Tensor]:
+    """The loss of a detector's outputs against the labels, by the recipe's way of choosing cells."""
+    loss = aligned_loss if recipe.train.targets == "aligned" else detection_loss
+    return loss(logits, distances, batch.targets, recipe.net.head_stride_px, recipe.train.box_weight)
 
 
 def train_step(state: TrainingState, batch: Batch, recipe: TrainingRecipe, loss_of: LossFunction = batch_loss) -> float:

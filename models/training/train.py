@@ -21,7 +21,7 @@ from models.training.checkpoint import (
     resume_state,
     save_state,
 )
-from models.training.device import feed_threads
+from models.training.device import feed_processes
 from models.training.feed import batches
 from models.training.journal import LOG, Journal, Progress
 from models.training.schedule import has_patience
@@ -113,7 +113,7 @@ def train(
         if not has_patience(recipe.train, state.evaluations_without_gain):
             state.ended = PATIENCE
             return state
-        for batch in batches(boards, recipe, state.step, feed_threads(state.device)):
+        for batch in batches(boards, recipe, state.step, feed_processes(state.device)):
             train_step(state, batch, recipe, start.loss_of)
             if run.ends_after_step(held_out, why_stop):
                 return state

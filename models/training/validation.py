@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from app.detect.suppress import Suppressor
 from models.data import LabelledPicture
 from models.measures.precision import Found, Precision, average_precision
 from models.measures.statistics import auroc
@@ -46,7 +47,7 @@ class Validation:
 def find(net: PeakNet, boards: Sequence[Board], recipe: TrainingRecipe) -> list[Found]:
     """Runs a detector over whole pictures; boxes in pixels of the board."""
     net.eval()
-    found = []
+    found: list[Found] = []
     for some, x in _pictures(net, boards, recipe):
         logits, distances = net(x)
         peaks = decode_peaks(logits, distances, net.stride_px)
@@ -56,6 +57,9 @@ def find(net: PeakNet, boards: Sequence[Board], recipe: TrainingRecipe) -> list[
             boxes, scores, labels = (
                 values[index].cpu().numpy() for values in (peaks.boxes, peaks.scores, peaks.classes)
             )
+            if recipe.suppression is not None:
+                kept = Suppressor(len(scores), recipe.suppression).keep(boxes[None], scores[None], labels[None])
+                boxes, scores, labels = boxes[kept], scores[kept], labels[kept]
             found.append(Found(boxes * scale, scores, labels))
     return found
 

@@ -80,13 +80,28 @@ def repository():
     return REPOSITORY
 
 
+def real_pictures(name):
+    """A folder of the real pictures; the test is left out where it is not there."""
+    root = Path(os.environ.get("TAKT_DATA", str(REPOSITORY.parent / "shared" / "data")))
+    if not (root / name).is_dir():
+        pytest.skip(f"no real pictures in {root / name}: set TAKT_DATA to the folder that holds {name}/")
+    return root / name
+
+
 @pytest.fixture
 def deeppcb():
-    root = Path(os.environ.get("TAKT_DATA", str(REPOSITORY.parent / "shared" / "data")))
-    folder = root / "deeppcb"
-    if not folder.is_dir():
-        pytest.skip(f"no real pictures in {folder}: set TAKT_DATA to the folder that holds deeppcb/")
-    return folder
+    return real_pictures("deeppcb")
+
+
+@pytest.fixture
+def one_thread():
+    """Sums that are added up in one order, whatever the machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import cv2
@@ -9,6 +8,7 @@ from app.errors import DataError, UsageError
 from models.datasets.records import Box, Sample
 from models.datasets.similar import Pair, find_similar, joined
 from models.datasets.splits import Grouping, deal, group, leaks, parse_shares, random_leak
+from tests.unit.models.conftest import real_pictures
 from tests.unit.models.dataset_sources import texture
 
 STRIP = texture(7, 240, 600)
@@ -164,11 +164,7 @@ def _same(numbers):
 
 @pytest.fixture
 def steel():
-    repository = Path(__file__).resolve().parents[3]
-    root = Path(os.environ.get("TAKT_DATA", str(repository.parent / "shared" / "data")))
-    folder = root / "neu-det" / "images"
-    if not folder.is_dir():
-        pytest.skip(f"no real pictures in {folder}: set TAKT_DATA to the folder that holds neu-det/")
+    folder = real_pictures("neu-det") / "images"
     return sorted(folder.glob("*/pitted_surface_*.jpg"))
 
 

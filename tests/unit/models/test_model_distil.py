@@ -23,15 +23,7 @@ from models.training.loss import make_targets
 from models.training.step import batch_loss, net_input, train_step
 from models.training.train import load_average, new_state, save_state
 
-pytestmark = pytest.mark.train
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture

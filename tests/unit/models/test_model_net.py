@@ -161,7 +161,7 @@ def test_focal_loss_of_a_miss_is_its_surprise():
 
 def test_nine_cells_around_a_centre_regress_its_box():
     targets = make_targets([(np.array([[20, 20, 60, 60]], np.float32), np.array([1]))], 2, 96, 96, 8)
-    assert (len(targets.cells), targets.centres) == (9, 1)
+    assert (len(targets.cells), len(targets.objects)) == (9, 1)
     assert targets.heat[0, 1, 5, 5] == 1.0
     assert targets.heat[0, 0].max() == 0.0
 

@@ -20,21 +20,13 @@ from models.smaller import commands as smaller_commands
 from models.smaller.prune import channel_importance, macs_of, prune_net, slice_net
 from models.training.train import load_average, new_state, save_state
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
 SHAPES = {
     "stride 8": {"stem": 16, "fine": [16, 24], "coarse": [24, 24], "head": [16]},
     "stride 4": {"stem": 16, "fine": [16], "coarse": [24], "head": [16, 8], "head_stride_px": 4},
     "stride 32": {"stem": 16, "fine": [16], "coarse": [16], "deep": [32, 16], "head": [8], "head_stride_px": 4},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=SHAPES.values(), ids=SHAPES.keys())

@@ -25,7 +25,7 @@ from models.smaller.ranges import measure_steps
 from models.smaller.rounded_net import RoundedConvolution, RoundedNet, RoundedTensor
 from models.training.train import new_state, save_state
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
 SHAPES = {
     "stride 8": {"fine": [8, 16], "coarse": [16, 24], "head": [8]},
@@ -33,14 +33,6 @@ SHAPES = {
     "stride 32": {"fine": [8], "coarse": [16], "deep": [16, 16], "head": [8], "head_stride_px": 4},
 }
 LEVELS = {"width_px": 96, "height_px": 64}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def _recipe(shape, *, golden):

@@ -16,21 +16,13 @@ from models.nets.net import PeakNet
 from models.recipe import InputShape, recipe_from_dict
 from models.training.boards import load_training_boards
 from models.training.checkpoint import BEST, LAST, load_average, load_net, new_state, resume_state, save_state
-from models.training.device import choose_device, feed_threads
+from models.training.device import choose_device, feed_processes
 from models.training.feed import batches, make_batch
 from models.training.journal import CURVES, EXAMPLES, LOG, read_log
 from models.training.step import train_step
 from models.training.train import FINISHED, PATIENCE, TIME_IS_UP, Start, train
 
-pytestmark = pytest.mark.train
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture
@@ -72,7 +64,7 @@ def any_recipe(request, recipe):
 
 def test_batch_depends_on_seed_and_step_alone(data_dir, any_recipe):
     boards = load_training_boards(data_dir, "train", any_recipe)
-    drawn_ahead, again = next(iter(batches(boards, any_recipe, first=7, threads=3))), make_batch(boards, any_recipe, 7)
+    drawn_ahead, again = next(iter(batches(boards, any_recipe, first=7, workers=2))), make_batch(boards, any_recipe, 7)
     assert (drawn_ahead.step, drawn_ahead.names) == (7, again.names)
     assert torch.equal(drawn_ahead.part, again.part)
     assert torch.equal(drawn_ahead.targets.heat, again.targets.heat)
@@ -86,9 +78,20 @@ def test_every_kind_of_input_is_trained_and_evaluated(data_dir, any_recipe, tmp_
     assert load_average(tmp_path / BEST)[0].stem.conv.in_channels == any_recipe.planes
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_every_step_is_drawn_once_and_in_order(boards, recipe, threads):
-    assert [batch.step for batch in batches(boards, planned(recipe, steps=9), 0, threads)] == list(range(9))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_step_is_drawn_once_and_in_order(boards, recipe, workers):
+    assert [batch.step for batch in batches(boards, planned(recipe, steps=9), 0, workers)] == list(range(9))
+
+
+@pytest.mark.parametrize("is_drawing", [True, False])
+def test_the_last_steps_see_pictures_as_they_lie(data_dir, recipe, is_drawing):
+    odds = dataclasses.replace(recipe.augment, roughness_probability=0.0, designed_probability=0.0)
+    shape = dataclasses.replace(recipe.input, two_level=is_drawing)
+    plan = planned(dataclasses.replace(recipe, augment=odds, input=shape), batch=16, steps=10, upright_steps=4)
+    boards = load_training_boards(data_dir, "train", plan)
+    # The golden sample's stripes stand upright: each row of a crop shows what its first row shows.
+    lies = [bool((make_batch(boards, plan, step).golden.diff(dim=2) == 0).all()) for step in range(10)]
+    assert lies == [False] * 6 + [True] * 4
 
 
 def test_two_runs_with_one_seed_give_the_same_weights(data_dir, recipe, tmp_path):
@@ -182,8 +185,8 @@ def test_gpu_that_is_not_there_is_refused(recipe, monkeypatch):
         choose_device("tpu", recipe)
 
 
-def test_one_thread_draws_for_a_cpu():
-    assert feed_threads(torch.device("cpu")) == 1
+def test_one_process_draws_for_a_cpu():
+    assert feed_processes(torch.device("cpu")) == 1
 
 
 def test_resuming_without_a_checkpoint_says_so(data_dir, recipe, tmp_path):
@@ -256,7 +259,7 @@ def test_full_disk_leaves_the_earlier_checkpoint_and_nothing_half_written(recipe
     state = new_state(recipe)
     save_state(state, recipe, tmp_path / LAST)
     before = (tmp_path / LAST).read_bytes()
-    (tmp_path / "last.partial").symlink_to("/dev/full")
+    (tmp_path / "last.pt.new").symlink_to("/dev/full")
     state.step = 5
     with pytest.raises(DataError, match=r"last\.pt cannot be written \(No space left on device\)"):
         save_state(state, recipe, tmp_path / LAST)
