@@ -10,7 +10,7 @@ ARGS ?=
 PYTHON ?=
 export PYTHON
 
-.PHONY: help setup setup-run setup-mutation run demo test test-hil test-import test-long lint format docs mutation clean distclean
+.PHONY: help setup setup-run setup-mutation run demo test test-hil test-import test-gpu test-long lint format docs mutation clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ test-hil: setup ## real kernel GPIO, watchdog and cameras in a virtual machine (
 test-import: setup ## real exports of other libraries against our packages of them (7 GB the first time)
 	@$(BIN)/python -m tests.imports.exports
 	@$(BIN)/python -m pytest tests/imports $(ARGS)
+
+test-gpu: ## TensorRT on this machine's GPU: builds, execution against ONNX Runtime, graphs, memory
+	@$(BIN)/python -m pytest tests/gpu $(ARGS)
 
 test-long: setup ## every test at full length (hours)
 	@$(BIN)/python -m pytest --long --timeout=14400 $(ARGS)

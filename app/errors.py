@@ -11,6 +11,7 @@ builtin kind that a caller would expect, so that code which knows nothing of Tak
     |-- CameraError (OSError)               a camera is absent, busy or sends what was not asked for
     |   `-- FrameTimeoutError (TimeoutError)     no frame before the deadline
     |-- DetectorError (RuntimeError)        inference failed or gave numbers that mean nothing
+    |   `-- EngineRefusedError                  a runtime does not take an engine that was built before
     |-- LineError (RuntimeError)            the line's inputs or outputs do not do what they must
     |   |-- ActuationError                  an output did not take its level: the line faults
     |   `-- CommandRefusedError             a command to the line is not allowed in its present state
@@ -106,6 +107,10 @@ class DetectorError(TaktError, RuntimeError):
     """Inference failed or gave numbers that mean nothing."""
 
     exit_code = 8
+
+
+class EngineRefusedError(DetectorError):
+    """A runtime does not take an engine that was built before."""
 
 
 class LineError(TaktError, RuntimeError):

@@ -109,13 +109,21 @@ class VerdictLoop:
         station: The station.
         cameras: Its cameras by name.
         on_end: Called when the thread ends by itself, which it never should.
+        rest: Called after each round, when no frame waits; takes no longer than a frame.
     """
 
-    def __init__(self, station: Station, cameras: Mapping[str, Camera], on_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        station: Station,
+        cameras: Mapping[str, Camera],
+        on_end: Callable[[], None],
+        rest: Callable[[], None] = lambda: None,
+    ) -> None:
         self._station = station
         self._names = tuple(cameras)
         self._fds = tuple(each.fileno() for each in cameras.values() if hasattr(each, "fileno"))
         self._on_end = on_end
+        self._rest = rest
         self._is_stopped = False
         self._thread: threading.Thread | None = None
         self.failure: BaseException | None = None
@@ -147,6 +155,7 @@ class VerdictLoop:
                 select.select(self._fds, (), (), FRAME_WAIT_S)
                 for name in self._names:
                     self._station.serve(name)
+                self._rest()
         except BaseException as error:  # noqa: BLE001 - the thread's border: the process must end with it
             self.failure = error
         finally:

@@ -9,16 +9,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.bus.bell import Bell
 from app.bus.place import Place
 from app.capture.camera import Camera
 from app.capture.pictures import read_picture
 from app.capture.watched import WatchedCamera, spotter_for
-from app.clock import Clock, SystemClock, VirtualClock
+from app.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, VirtualClock
 from app.config import Line, ModelSettings
+from app.detect.accelerator import Attachment, shown_frames, slowest_of
 from app.detect.blank import RUNTIME as BLANK
-from app.detect.choose import Candidate, open_and_prove, open_first_proven
+from app.detect.choose import Candidate, candidates_of, open_and_prove, open_first_proven
+from app.detect.curtain import Curtain, Rules
 from app.detect.detector import Detector
-from app.detect.failover import Failover
+from app.detect.failover import JUST_NS, Accelerated, Failover
 from app.detect.golden import Goldens, GoldenSamples, OneGolden
 from app.detect.inspection import Inspector
 from app.detect.package import Package
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 
 PICTURES_KEPT = 24
 """Rejects that the demo keeps for its contact sheet."""
+
+LEAST_SLICE_NS = NS_PER_MS
+"""What the accelerator gets at least, however slow the standby is: parts that it fails on then miss their budget."""
 
 Tell = Callable[[str], None]
 """Takes a sentence that a person should see."""
@@ -92,6 +98,48 @@ def open_model(model: ModelSettings, state: Path, tell: Tell = ignore) -> tuple[
     if model.standby in ("none", first.runtime):
         return first, package
     return Failover(first, open_proven(package, model.standby, model.threads, tell)), package
+
+
+def open_accelerated(line: Line, state: Path, place: Place, tell: Tell = ignore) -> tuple[Accelerated, Package]:
+    """The accelerator's model in the process that owns it, with the standby of this process, and its package.
+
+    The standby is loaded, proven and timed first: what it needs at its slowest is kept back from the budget of every
+    part, and the rest is the accelerator's slice. Whether there is an accelerator shows later.
+
+    Args:
+        line: The lane's settings.
+        state: The station's state folder, which knows the active package.
+        place: Where the processes meet.
+        tell: Told why a runtime was passed over, and how the budget is shared.
+
+    Raises:
+        PackageError: The package is broken or no standby of it is proven here.
+        MissingDriverError: A runtime is not installed.
+    """
+    model, lane, clock = line.model, line.line.lane, SystemClock()
+    package = find_package(chosen_package(model.package, state), zoo_folder())
+    runtimes = [each for each in PREFERRED if is_installed(each)] if model.runtime == AUTO else [model.runtime]
+    role = "standby" if any(each.startswith("standby-") for each in package.variants) else ""
+    choice = open_first_proven(package, candidates_of(package, runtimes, role), read_picture, model.threads)
+    for refusal in choice.refusals:
+        tell(f"{refusal.candidate} was passed over: {refusal.why}")
+    slowest_ns = slowest_of(choice.detector, shown_frames(choice.package, read_picture), clock)
+    slice_ns = round(model.verdict_ms * NS_PER_MS) - slowest_ns
+    name = f"{choice.package.variant} on {choice.detector.runtime}"
+    tell(f"the standby, {name}, needs {slowest_ns / NS_PER_MS:.1f} ms at most")
+    bells = Bell(place.bell("accelerator")), Bell(place.bell(f"lane{lane}-answer"))
+    attach = Attachment(place.exchange(lane), package, read_picture, bells[0].ring, bells[1], clock)
+    curtain = Curtain(attach, Rules(max(slice_ns, LEAST_SLICE_NS)), clock)
+    own, wanted = choice.package.score_threshold, package.score_threshold
+    just_ns = max(JUST_NS, _gap_ns(line) - max(slice_ns, LEAST_SLICE_NS) - JUST_NS)
+    return Accelerated(choice.detector, package.spec, curtain, (own, wanted), clock, just_ns), package
+
+
+def _gap_ns(line: Line) -> int:
+    """The shortest time from one picture to the next; 0 where a part may be seen more than once."""
+    if len(line.cameras) > 1:
+        return 0
+    return round(line.part.min_pitch_mm / line.belt.v_max_mm_s * NS_PER_S)
 
 
 def goldens_of(setup: Setup) -> Goldens | None:

@@ -30,6 +30,7 @@ class Kind(str, Enum):
     TWIN = "twin"
     CAPTURE = "capture"
     RECORDER = "recorder"
+    ACCELERATOR = "accelerator"
     STATION = "station"
     WEB = "web"
 
@@ -175,6 +176,8 @@ def table(lines: Mapping[Path, Line]) -> tuple[Process, ...]:
             rows.append(_twin(path, line))
         rows += [_capture(path, line, camera) for camera in line.cameras]
     rows.append(_recorder(lines))
+    if any(line.model.accelerator != "none" for line in lines.values()):
+        rows.append(_accelerator(lines))
     rows += [_station(path, line) for path, line in lines.items()]
     rows.append(_web(lines))
     return tuple(rows)
@@ -334,6 +337,24 @@ def _recorder(lines: Mapping[Path, Line]) -> Process:
         watchdog=Watchdog(Sign.BEAT, max_age_ms=5_000, start_ms=60_000),
         restart=Restart(),
         stop=Stop(order=1, limit_ms=600, is_clean_orphan=True),
+    )
+
+
+def _accelerator(lines: Mapping[Path, Line]) -> Process:
+    """The owner of the accelerator; stations judge by themselves while it is away. It may build engines for minutes."""
+    return Process(
+        name=name_of(Kind.ACCELERATOR, None),
+        kind=Kind.ACCELERATOR,
+        entry=("accelerator", *_files(lines)),
+        lane=None,
+        # Below the stations' verdicts: a standby that judges in its place must not wait for it.
+        threads=_threads(main=Scheduling(FIFO, 65)),
+        watchdog=Watchdog(Sign.BEAT, max_age_ms=1_000, start_ms=900_000),
+        restart=Restart(),
+        stop=Stop(order=1, limit_ms=600),
+        is_essential=False,
+        is_memory_locked=True,
+        devices=("char-nvidia*", "char-nvhost*", "char-nvmap*"),
     )
 
 

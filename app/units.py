@@ -18,10 +18,10 @@ _RESTART_STEPS = 5
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what ProtectSystem leaves writable
 _STATES = Path("/var/lib")
 
-_OUT_OF_MEMORY = {Kind.STATION: -900, Kind.RECORDER: -500, Kind.CAPTURE: -500}
+_OUT_OF_MEMORY = {Kind.STATION: -900, Kind.RECORDER: -500, Kind.CAPTURE: -500, Kind.ACCELERATOR: -500}
 """Whom the kernel spares when memory runs out."""
 
-_STATEFUL = (Kind.STATION, Kind.RECORDER, Kind.WEB)
+_STATEFUL = (Kind.STATION, Kind.RECORDER, Kind.ACCELERATOR, Kind.WEB)
 
 # Nothing here forbids code that is written and then run: the runtimes compile their kernels that way.
 _HARDENING = """\

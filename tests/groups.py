@@ -97,6 +97,19 @@ def _are_exports_made() -> bool:
     return exports.is_made()
 
 
+@lru_cache(maxsize=1)
+def _has_gpu() -> bool:
+    """A GPU that answers, with TensorRT and pycuda."""
+    from app.detect.gpu_probe import probe_gpu
+    from app.errors import TaktError
+
+    try:
+        probe_gpu()
+    except TaktError:
+        return False
+    return importlib.util.find_spec("pycuda") is not None
+
+
 def find_browser() -> str | None:
     """The Chromium of this machine."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -125,6 +138,7 @@ GROUPS = (
         lambda: importlib.util.find_spec("tensorrt_rtx") is not None,
         "TensorRT's parser is not installed; run: .venv/bin/pip install tensorrt-rtx-cu13",
     ),
+    Group("gpu", _has_gpu, "no GPU with TensorRT and pycuda; run where there is one: make test-gpu"),
     Group("data", DATA.is_dir, f"no real pictures in {DATA}; set TAKT_DATA to the folder that holds them"),
     Group(
         "browser",

@@ -131,6 +131,14 @@ class Place:
         """The block in which a capture process says how its camera is."""
         return self.root / f"lane{lane}-{quote(camera, safe='')}.camera"
 
+    def exchange(self, lane: int) -> Path:
+        """Where a lane's station asks the accelerator."""
+        return self.root / f"lane{lane}.exchange"
+
+    def sickness(self) -> Path:
+        """What ails the accelerator of the twin."""
+        return self.root / "accelerator.sickness"
+
     def latency(self, lane: int) -> Path:
         """The times that a lane's station took for each stage."""
         return self.root / f"lane{lane}.latency"

@@ -102,6 +102,11 @@ class Segment:
         """Counts the writers that this file has had."""
         return self.words[_AT_SESSION]
 
+    @property
+    def writer_pid(self) -> int:
+        """The process that writes it, or that did last."""
+        return self.words[_AT_WRITER]
+
     def fence(self) -> None:
         """Lets every other process see what was stored before in this order, also on processors that reorder.
 

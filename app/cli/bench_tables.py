@@ -50,6 +50,8 @@ def tell(figures: Mapping[str, Any]) -> None:
         console.print(_stages(figures["stages"], "Latencies, ms"))
     _tell_misses(figures)
     _tell_account(figures)
+    if "failover" in figures:
+        _tell_failover(figures["failover"])
     _tell_ground(figures)
 
 
@@ -114,6 +116,35 @@ def _tell_account(figures: Mapping[str, Any]) -> None:
     )
     if account["events_missed"]:
         console.print(f"[red]{account['events_missed']:,} events were not read in time: the account is not whole[/]")
+
+
+def _tell_failover(failover: Mapping[str, Any]) -> None:
+    table = Table(title="Faults of the accelerator, times in ms", title_justify="left")
+    table.add_column("fault", no_wrap=True)
+    for heading in ("part", "judged after", "of that waited", "before its cut-off", "DEGRADED after", "trusted after"):
+        table.add_column(heading, justify="right")
+    table.add_column("cause")
+    for each in failover["faults"]:
+        trusted = "parked" if each["is_parked"] else _ms_or_dash(each["trusted_ms"])
+        table.add_row(
+            f"{each['kind']}@{each['asked_at']}",
+            str(each["at"] or "-") if each["met"] != "golden frame" else "golden frame",
+            _ms_or_dash(each["frame_to_verdict_ms"]),
+            _ms_or_dash(each["spent_ms"]),
+            _ms_or_dash(each["before_cut_off_ms"]),
+            _ms_or_dash(each["degraded_ms"]),
+            trusted,
+            escape(each["causes"][0].partition("; ")[0]) if each["causes"] else "-",
+        )
+    out().print(table)
+    out().print(
+        f"failover: {_counted(failover['lost'])} parts lost, {_counted(failover['without_verdict'])} without a verdict",
+        soft_wrap=True,
+    )
+
+
+def _ms_or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"
 
 
 def _tell_ground(figures: Mapping[str, Any]) -> None:

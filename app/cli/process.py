@@ -16,7 +16,7 @@ Lines = Annotated[list[Path], typer.Option("--line", metavar="FILE", help="The l
 
 
 def process(
-    name: Annotated[str, typer.Argument(help="twin, capture, station, recorder or web.")],
+    name: Annotated[str, typer.Argument(help="twin, capture, station, recorder, accelerator or web.")],
     *,
     line: Lines,
     camera: Annotated[str, typer.Option(help="The camera's name, for capture.")] = "",

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.cli.checks import Finding, Level
+from app.config import Line
 from app.processes import Process, cores_of
 from app.realtime import FIFO, Throttle, may_lock_all
 
@@ -64,8 +65,19 @@ def check_table(
     return Finding("Processes", Level.OK, "; ".join(told))
 
 
-def check_throttle(throttle: Throttle | None) -> Finding:
-    """The kernel's brake on real-time threads."""
+def duty_of(line: Line) -> float:
+    """The share of its time that a verdict thread computes at most: each frame its whole budget, at full speed."""
+    parts_per_s = line.belt.v_max_mm_s / line.part.min_pitch_mm
+    return parts_per_s * len(line.cameras) * line.model.verdict_ms / 1000
+
+
+def check_throttle(throttle: Throttle | None, duty: float = 0.0) -> Finding:
+    """The kernel's brake on real-time threads.
+
+    Args:
+        throttle: The brake.
+        duty: The share of its time that the busiest thread computes, as `duty_of` tells.
+    """
     topic = "Real-time brake"
     if throttle is None:
         return Finding(topic, Level.OK, "the kernel does not say")
@@ -75,7 +87,9 @@ def check_throttle(throttle: Throttle | None) -> Finding:
         f"real-time threads may have {throttle.runtime_us / throttle.period_us:.0%} of each"
         f" {throttle.period_us / 1000:g} ms"
     )
-    if throttle.runtime_us < BAD_THROTTLE * throttle.period_us:
+    if duty:
+        text += f"; a verdict thread takes {duty:.0%} at full speed"
+    if throttle.runtime_us < max(BAD_THROTTLE, duty) * throttle.period_us:
         mend = f"run: sysctl kernel.sched_rt_runtime_us={round(0.95 * throttle.period_us)}"
         return Finding(topic, Level.WARN, f"{text}: it would hold a busy line up", mend)
     return Finding(topic, Level.OK, text)

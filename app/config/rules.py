@@ -69,16 +69,36 @@ def _wrong_sources(line: Sheet) -> list[str]:
         for g in line.gates
         if g.destination == "pass"
     ]
-    if line.model.runtime == "blank" and any(camera.driver != "twin" for camera in line.cameras):
-        problems.append(
-            "model.runtime = blank finds nothing and would pass every part: it is for measuring on the twin; name the"
-            " runtime that judges"
-        )
+    problems += _wrong_model(line)
     problems += [
         f"camera {c.name!r}: driver {c.driver} needs camera.source"
         for c in line.cameras
         if c.driver != "twin" and not c.source
     ]
+    return problems
+
+
+def _wrong_model(line: Sheet) -> list[str]:
+    problems, model = [], line.model
+    if model.runtime == "blank" and any(camera.driver != "twin" for camera in line.cameras):
+        problems.append(
+            "model.runtime = blank finds nothing and would pass every part: it is for measuring on the twin; name the"
+            " runtime that judges"
+        )
+    if model.accelerator == "none":
+        return problems
+    if model.accelerator == "sick" and any(camera.driver != "twin" for camera in line.cameras):
+        problems.append(
+            "model.accelerator = sick fails when it is told to, which is for the twin: name the runtime that judges, or"
+            " none"
+        )
+    if model.standby != "none":
+        problems.append(
+            f"model.standby = {model.standby} and model.accelerator = {model.accelerator}: with an accelerator"
+            " model.runtime is the standby; set model.standby = none"
+        )
+    if model.runtime == "blank":
+        problems.append("model.runtime = blank is no standby: name the runtime that judges without the accelerator")
     return problems
 
 

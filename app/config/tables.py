@@ -100,6 +100,12 @@ class ModelSettings(Settings):
     standby: Literal["none", "onnx", "openvino"] = Field(
         "none", description="judges the frame that the first could not"
     )
+    accelerator: Literal["none", "auto", "tensorrt", "onnx", "openvino", "sick"] = Field(
+        "none",
+        description="what judges in a process of its own, with the package's accelerator model; runtime is then the"
+        " standby of this station; auto: TensorRT where it is installed; sick: one that fails when it is told to, to"
+        " try that on the twin, and only there",
+    )
     threads: int = Field(2, ge=1, le=64, description="of the runtime")
     verdict_ms: float = Field(5.0, gt=0, le=1_000, description="worst time from frame in memory to verdict")
 

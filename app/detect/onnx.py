@@ -60,14 +60,14 @@ class OnnxEngine:
             raise DetectorError(f"ONNX Runtime failed: {_first_line(error)}", "prove the package again") from error
 
 
-def open_onnx(package: Package, threads: int, clock: Clock) -> LocalDetector:
+def open_onnx(package: Package, threads: int, clock: Clock, preparation: Preparation | None = None) -> LocalDetector:
     """Loads a package on ONNX Runtime and warms it up.
 
     Raises:
         PackageError: The file is no such model.
         DetectorError: It does not run.
     """
-    preparation = Preparation(package.spec)
+    preparation = preparation or Preparation(package.spec)
     return LocalDetector(package, "onnx", preparation, OnnxEngine(package, threads, preparation), clock)
 
 

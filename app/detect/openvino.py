@@ -61,14 +61,16 @@ class OpenVinoEngine:
             raise DetectorError(f"OpenVINO failed: {_last_line(error)}", "prove the package again") from error
 
 
-def open_openvino(package: Package, threads: int, clock: Clock) -> LocalDetector:
+def open_openvino(
+    package: Package, threads: int, clock: Clock, preparation: Preparation | None = None
+) -> LocalDetector:
     """Loads a package on OpenVINO and warms it up.
 
     Raises:
         PackageError: The file is no such model.
         DetectorError: It does not run.
     """
-    preparation = Preparation(package.spec)
+    preparation = preparation or Preparation(package.spec)
     return LocalDetector(package, "openvino", preparation, OpenVinoEngine(package, threads, preparation), clock)
 
 

@@ -72,11 +72,24 @@ def check_ports(package: Package, inputs: Sequence[Port], outputs: Sequence[Port
     wanted = [Port(name, "uint8", picture) for name in names]
     if sorted(inputs, key=str) != sorted(wanted, key=str):
         raise _mismatch(package, "inputs", inputs, _listed(wanted))
+    check_outputs(package, outputs)
+    return Outputs({port.name: np.zeros(_sizes(port), port.kind) for port in outputs})
+
+
+def check_outputs(package: Package, outputs: Sequence[Port]) -> None:
+    """Compares a model's outputs with its manifest.
+
+    Args:
+        package: The package, for its kind and for messages.
+        outputs: What the runtime found.
+
+    Raises:
+        PackageError: Other names, types or shapes; says what was found and what is wanted.
+    """
     found = {port.name: port for port in outputs}
     embedding = found.pop("embedding", None)
     if not (_CHECKS[package.kind](package, found) and (embedding is None or _is_embedding(embedding))):
         raise _mismatch(package, "outputs", outputs, _wanted_outputs(package))
-    return Outputs({port.name: np.zeros(_sizes(port), port.kind) for port in outputs})
 
 
 def _is_detection(package: Package, found: Mapping[str, Port]) -> bool:  # noqa: ARG001 - as every check is called

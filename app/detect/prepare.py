@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +14,7 @@ from app.detect.detector import InputSpec
 from app.errors import DetectorError
 from app.types import Image
 
+_PAGE = 4096
 _Window = tuple[slice, slice]
 
 
@@ -50,6 +52,15 @@ def layout_of(spec: InputSpec, width_px: int, height_px: int) -> Layout:
     return _bordered(spec, width_px, height_px)
 
 
+def input_bytes(spec: InputSpec) -> int:
+    """How much memory the input buffers of a model take; each begins on a page."""
+    return _picture_room(spec) * (2 if spec.is_golden else 1)
+
+
+def _picture_room(spec: InputSpec) -> int:
+    return -(-spec.height_px * spec.width_px * spec.channels // _PAGE) * _PAGE
+
+
 class Preparation:
     """Owns the uint8 input buffers of one model and fills them.
 
@@ -58,17 +69,22 @@ class Preparation:
 
     Args:
         spec: What the model takes.
+        memory: Where the buffers lie, uint8 (`input_bytes(spec)`,), such as memory that another process sees; by
+            default memory of their own.
 
     Attributes:
         image: uint8 (1, height, width, channels), the input `image`.
         golden: The same for the input `golden`, or `None` where the model wants none.
     """
 
-    def __init__(self, spec: InputSpec) -> None:
+    def __init__(self, spec: InputSpec, memory: NDArray[np.uint8] | None = None) -> None:
         shape = (1, spec.height_px, spec.width_px, spec.channels)
+        size, room = math.prod(shape), _picture_room(spec)
+        memory = np.zeros(input_bytes(spec), np.uint8) if memory is None else memory
         self._spec = spec
-        self.image: NDArray[np.uint8] = np.zeros(shape, np.uint8)
-        self.golden: NDArray[np.uint8] | None = np.zeros(shape, np.uint8) if spec.is_golden else None
+        self.image: NDArray[np.uint8] = memory[:size].reshape(shape)
+        golden = memory[room : room + size].reshape(shape) if spec.is_golden else None
+        self.golden: NDArray[np.uint8] | None = golden
         other_channels = 4 - spec.channels
         self._scaled = np.zeros((spec.height_px, spec.width_px, other_channels), np.uint8)
         # Libraries scale between two pixels where they leave a border, however much smaller the picture becomes.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.detect.detector import Detector
+from app.detect.detector import Detector, Result
 from app.detect.package import GoldenFrame, Package
 from app.errors import PackageError
 from app.types import Detection, Image
@@ -39,7 +39,9 @@ class ProofReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class Pair:
+    """A golden detection and what was found in its place; `distance_px` is how far an edge moved at most."""
+
     distance_px: float
     expected: Detection
     found: Detection
@@ -67,13 +69,14 @@ def prove(package: Package, detector: Detector, read: ReadPicture) -> ProofRepor
         raise PackageError(
             f"package {_called(package)} has no golden frames", "record at least one before activating it"
         )
-    pairs: list[_Pair] = []
+    pairs: list[Pair] = []
     changes = [0.0]
     for frame in package.frames:
         golden = read(frame.golden) if frame.golden else None
         result = detector.detect(read(frame.image), golden)
-        pairs += _compare(package, detector.runtime, frame, result.detections)
-        changes.append(_compare_picture(package, detector.runtime, frame, result.picture_score))
+        found, change = compare_frame(package, detector.runtime, frame, result)
+        pairs += found
+        changes.append(change)
     return ProofReport(
         package=package.name,
         onnx_sha256=package.onnx_sha256,
@@ -83,6 +86,19 @@ def prove(package: Package, detector: Detector, read: ReadPicture) -> ProofRepor
         worst_px=max((pair.distance_px for pair in pairs), default=0.0),
         worst_score=max(*changes, *(abs(pair.expected.score - pair.found.score) for pair in pairs)),
     )
+
+
+def compare_frame(package: Package, runtime: str, frame: GoldenFrame, result: Result) -> tuple[list[Pair], float]:
+    """Compares what was found on one golden frame with what the package expects.
+
+    Returns:
+        The pairs of expected and found, and how far the score of the whole picture moved.
+
+    Raises:
+        PackageError: As for `prove`.
+    """
+    pairs = _compare(package, runtime, frame, result.detections)
+    return pairs, _compare_picture(package, runtime, frame, result.picture_score)
 
 
 def check_proves_something(package: Package) -> None:
@@ -121,7 +137,7 @@ def _compare_picture(package: Package, runtime: str, frame: GoldenFrame, found: 
     return change
 
 
-def _compare(package: Package, runtime: str, frame: GoldenFrame, found: Sequence[Detection]) -> list[_Pair]:
+def _compare(package: Package, runtime: str, frame: GoldenFrame, found: Sequence[Detection]) -> list[Pair]:
     # Below the threshold only what may stand for an expected detection counts.
     floor = package.score_threshold - package.tolerance_score
     near = [each for each in found if each.score >= floor]
@@ -151,11 +167,11 @@ def _called(package: Package) -> str:
     return f"{package.name}:{package.variant}" if len(package.variants) > 1 else package.name
 
 
-def _matched(expected: Sequence[Detection], found: Sequence[Detection], near_px: float) -> list[_Pair]:
+def _matched(expected: Sequence[Detection], found: Sequence[Detection], near_px: float) -> list[Pair]:
     """Pairs of one class that overlap or lie within `near_px`, nearest first, each detection once."""
     alike = [(one, other) for one in expected for other in found if one.label == other.label]
     candidates = sorted(
-        (_Pair(_distance_px(one, other), one, other) for one, other in alike), key=lambda pair: pair.distance_px
+        (Pair(_distance_px(one, other), one, other) for one, other in alike), key=lambda pair: pair.distance_px
     )
     taken: set[int] = set()
     pairs = []
@@ -170,13 +186,13 @@ def _matched(expected: Sequence[Detection], found: Sequence[Detection], near_px:
     return pairs
 
 
-def _overlap(pair: _Pair) -> bool:
+def _overlap(pair: Pair) -> bool:
     """Boxes that do not even touch are a missing detection and an extra one, not one that moved."""
     (x, y, width, height), (other_x, other_y, other_width, other_height) = pair.expected.box_px, pair.found.box_px
     return x <= other_x + other_width and other_x <= x + width and y <= other_y + other_height and other_y <= y + height
 
 
-def _differences(package: Package, pair: _Pair) -> list[str]:
+def _differences(package: Package, pair: Pair) -> list[str]:
     problems = []
     if pair.distance_px > package.tolerance_px:
         problems.append(

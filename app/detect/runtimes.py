@@ -5,22 +5,27 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from app.clock import Clock, SystemClock
 from app.detect.detector import Detector
+from app.detect.engine import LocalDetector
 from app.detect.package import Package
+from app.detect.prepare import Preparation
 from app.errors import ConfigError, MissingDriverError
+
+AUTO, BLANK, SICK = "auto", "blank", "sick"
 
 RUNTIMES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "openvino": ("app.detect.openvino", "open_openvino"),
         "onnx": ("app.detect.onnx", "open_onnx"),
-        "blank": ("app.detect.blank", "open_blank"),
+        "tensorrt": ("app.detect.tensorrt", "open_tensorrt"),
+        BLANK: ("app.detect.blank", "open_blank"),
     }
 )
 """Runtime -> module and the function that opens a package."""
 
-AUTO = "auto"
 PREFERRED = ("openvino", "onnx")
 """What `auto` means, the preferred one first."""
 
@@ -45,7 +50,31 @@ def open_detector(package: Package, runtime: str = "auto", threads: int = 2, clo
         DetectorError: It does not run.
     """
     opener = _opener(runtime if runtime != AUTO else next(filter(is_installed, PREFERRED), PREFERRED[-1]))
-    return opener(package, threads, clock or SystemClock())
+    detector: Detector = opener(package, threads, clock or SystemClock())
+    return detector
+
+
+def open_local(package: Package, runtime: str, threads: int, clock: Clock, preparation: Preparation) -> LocalDetector:
+    """Loads a package on a runtime, bound to input buffers that somebody else has made, and warms it up.
+
+    Raises:
+        ConfigError: No such runtime, or it takes no input.
+        TaktError: As `open_detector`.
+    """
+    opener = _opener(runtime)
+    if runtime == BLANK:
+        raise ConfigError(f"the runtime {runtime} looks at nothing", f"use one of {', '.join(PREFERRED)}")
+    detector: LocalDetector = opener(package, threads, clock, preparation)
+    return detector
+
+
+def accelerators(wanted: str) -> tuple[str, ...]:
+    """The runtimes of an accelerator's process, the preferred one first.
+
+    Args:
+        wanted: A runtime, or `auto`: TensorRT.
+    """
+    return ("tensorrt",) if wanted == AUTO else (wanted,)
 
 
 def is_installed(runtime: str) -> bool:
@@ -61,9 +90,9 @@ def is_installed(runtime: str) -> bool:
     return True
 
 
-def _opener(runtime: str) -> Callable[[Package, int, Clock], Detector]:
+def _opener(runtime: str) -> Callable[..., Any]:
     if runtime not in RUNTIMES:
         raise ConfigError(f"there is no detector runtime {runtime!r}", f"use auto or one of {', '.join(RUNTIMES)}")
     module, function = RUNTIMES[runtime]
-    opener: Callable[[Package, int, Clock], Detector] = getattr(importlib.import_module(module), function)
+    opener: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return opener

@@ -26,7 +26,7 @@ from app.errors import ConfigError, DataError, DetectorError
 from app.handover import Handover
 from app.latency import mapped_ledger
 from app.loops import Alarm, LineLoop, VerdictLoop
-from app.main import build_station, live_goldens, open_model, pins_for
+from app.main import build_station, live_goldens, open_accelerated, open_model, pins_for
 from app.realtime import enter, schedule
 from app.record import DOCUMENTS, LEDGER
 from app.record.documents import keep
@@ -59,10 +59,17 @@ def run(setups: Sequence[Setup], post: Post) -> None:
         # The runtime's own threads are started now, and inherit how this one is scheduled.
         verdict = post.row.threads["verdict"]
         schedule(verdict.policy, verdict.priority, is_inherited=True)
-        detector, package = open_model(setup.line.model, post.state, _tell)
+        detector, package = _opened(setup, post)
         opened.callback(detector.close)
         lane_at_work = _LiveLane(setup.with_threshold(package.score_threshold), post, detector, package, alarm, opened)
         lane_at_work.run(stop)
+
+
+def _opened(setup: Setup, post: Post) -> tuple[Detector, Package]:
+    model = setup.line.model
+    if model.accelerator == "none":
+        return open_model(model, post.state, _tell)
+    return open_accelerated(setup.line, post.state, post.place, _tell)
 
 
 def _tell(sentence: str) -> None:
@@ -114,7 +121,8 @@ class _LiveLane:
 
     def run(self, stop: StopFlag) -> None:
         station = self.station
-        verdicts = VerdictLoop(station, self._cameras, self._alarm.ring)
+        rest = getattr(self._detector, "rest", None)
+        verdicts = VerdictLoop(station, self._cameras, self._alarm.ring, *([rest] if rest else []))
         line, verdict = (self._post.row.threads[name] for name in ("line", "verdict"))
         granted = enter(line.policy, line.priority)
         policy = granted.scheduling.text.removeprefix("SCHED_")

@@ -91,6 +91,8 @@ def test_all_problems_are_told_at_once() -> None:
             {"camera": [{"driver": "opencv", "source": "0"}], "model": {"runtime": "blank"}},
             "finds nothing and would pass every part",
         ),
+        ({"model": {"accelerator": "openvino", "standby": "onnx"}}, "with an accelerator model.runtime is the standby"),
+        ({"model": {"accelerator": "auto", "runtime": "blank"}}, "model.runtime = blank is no standby"),
         ({"belt": {"v_min_mm_s": 500, "v_max_mm_s": 400}}, "exchange them"),
         ({"part": {"length_mm": 90, "min_pitch_mm": 90}}, "must be above part.length_mm"),
         ({"trigger": {"sensor": {"pin": 4}, "blocked_mm": 60}}, "blocked_mm must be above"),

@@ -46,6 +46,16 @@ def test_every_lane_has_a_station_and_every_camera_a_capture():
     ]
 
 
+def test_one_accelerator_serves_all_lanes_where_one_of_them_wants_it():
+    wanting = TWIN.model.model_copy(update={"accelerator": "auto", "standby": "none"})
+    rows = table({Path("/a.toml"): lane(1), Path("/b.toml"): lane(2, model=wanting)})
+
+    assert names(rows).count("accelerator") == 1
+    assert row_of(rows, "accelerator").entry == ("accelerator", "--line", "/a.toml", "--line", "/b.toml")
+    assert names(rows).index("accelerator") < names(rows).index("station")
+    assert not row_of(rows, "accelerator").is_essential, "the stations judge without it"
+
+
 def test_a_real_line_has_no_twin():
     rows = table({Path("/l.toml"): lane(1, cameras=(camera(driver="opencv", source="/dev/video0"),))})
 

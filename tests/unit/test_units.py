@@ -159,13 +159,24 @@ def test_waits_grow_only_where_systemd_knows_how():
     assert (keys["RestartSteps"], keys["RestartMaxDelaySec"]) == ("5", "10000ms")
 
 
+def test_the_accelerator_reaches_its_device_and_keeps_its_engines():
+    wanting = TWIN.model.model_copy(update={"accelerator": "tensorrt", "standby": "none"})
+    rows = table({Path("/etc/takt/line.toml"): TWIN.model_copy(update={"model": wanting})})
+    text = units(rows, BOX)["takt-accelerator.service"]
+
+    assert re.findall(r"^DeviceAllow=(\S+)", text, re.MULTILINE) == ["char-nvidia*", "char-nvhost*", "char-nvmap*"]
+    assert "StateDirectory=takt" in text
+
+
 def test_systemd_itself_finds_nothing_wrong(tmp_path):
     # Where it is not installed, the tests above have read every line.
     tool = shutil.which("systemd-analyze")
     if tool:
         version = int(subprocess.run([tool, "--version"], capture_output=True, text=True, check=True).stdout.split()[1])
         box = replace(BOX, program=Path(sys.executable), user="root", systemd=version)
-        for name, text in units(ROWS, box).items():
+        wanting = TWIN.model.model_copy(update={"accelerator": "auto", "standby": "none"})
+        rows = table({Path("/etc/takt/line.toml"): TWIN.model_copy(update={"model": wanting})})
+        for name, text in units(rows, box).items():
             (tmp_path / name).write_text(text)
         names = [str(path) for path in sorted(tmp_path.iterdir())]
         done = subprocess.run([tool, "verify", "--man=no", *names], capture_output=True, text=True, check=False)

@@ -153,8 +153,17 @@ def test_the_doctor_looks_at_everything_and_says_so_in_json(takt, zoo):
 
     topics = {each["topic"] for each in document["findings"]}
     assert {"Python", "ONNX Runtime", "TensorRT", "GPIO", "Cameras", "Real time", "Disk"} <= topics
+    assert {"Accelerator", "Cores of their own", "Interrupts", "Huge pages"} <= topics
+    assert document["accelerator"]["source"] in ("jetson", "nvml", "none")
     assert document["ok"] is all(each["level"] != "bad" for each in document["findings"])
     assert result.exit_code == (0 if document["ok"] else 1)
+
+
+def test_a_line_that_cannot_be_read_is_told_before_anything_is_tried(takt, tmp_path):
+    result = takt.run("doctor", "--line", tmp_path / "line.toml")
+
+    assert result.exit_code == 3
+    assert "line.toml cannot be read" in result.stderr
 
 
 def test_a_box_whose_model_does_not_run_is_bad(takt):

@@ -70,6 +70,22 @@ def test_a_brake_that_holds_a_busy_line_up_is_worth_a_warning(throttle, level):
     assert checks.check_throttle(throttle).level is level
 
 
+@pytest.mark.parametrize(("duty", "level"), [(0.05, Level.OK), (0.9, Level.OK), (0.97, Level.WARN)])
+def test_a_brake_below_what_the_line_computes_is_worth_a_warning(duty, level):
+    finding = checks.check_throttle(Throttle(950_000, 1_000_000), duty)
+
+    assert finding.level is level
+    assert f"a verdict thread takes {duty:.0%}" in finding.text
+
+
+def test_a_verdict_thread_takes_a_budget_for_each_frame_at_full_speed():
+    line = load_line(twin_line())
+
+    parts_per_s = line.belt.v_max_mm_s / line.part.min_pitch_mm
+
+    assert checks.duty_of(line) == pytest.approx(parts_per_s * line.model.verdict_ms / 1000)
+
+
 @pytest.mark.parametrize(("free_mib", "level"), [(10, Level.BAD), (100, Level.WARN), (1000, Level.OK)])
 def test_the_bus_needs_room(free_mib, level):
     finding = checks.check_bus(Path("/dev/shm/takt"), 2000 * checks.MIB, free_mib * checks.MIB)

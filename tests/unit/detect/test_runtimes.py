@@ -7,9 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from app.detect.blank import RUNTIME as BLANK
 from app.detect.ports import MAX_DETECTIONS, MAX_SIDE, Port, check_ports
-from app.detect.runtimes import RUNTIMES, open_detector
+from app.detect.runtimes import PREFERRED, open_detector
 from app.errors import ConfigError, MissingDriverError, PackageError
 from tests.unit.detect.tiny_kinds import kind_package
 from tests.unit.detect.tiny_model import tiny_onnx, tiny_package
@@ -155,7 +154,7 @@ def test_outputs_that_a_kind_does_not_have_are_refused(tmp_path, kind, outputs):
         check_ports(package, INPUTS[:1], outputs)
 
 
-@pytest.mark.parametrize("runtime", sorted(RUNTIMES.keys() - {BLANK}))
+@pytest.mark.parametrize("runtime", PREFERRED)
 def test_unfixed_size_is_shown_as_a_question_mark(tmp_path, runtime):
     model = onnx.load_from_string(tiny_onnx(golden=False))
     model.graph.input[0].CopyFrom(helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 24, 32, 1]))

@@ -1,0 +1,347 @@
+"""The station's side of the accelerator: an engine whose inference runs in the process that owns the device.
+
+The station prepares pictures in memory that both see, asks, and waits until its part's time for this is over. Whatever
+goes wrong is a `DetectorError` that names its kind, so that the standby judges the same picture.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.bus.bell import Bell
+from app.bus.exchange import ExchangeClient
+from app.bus.life import NONE, life_of
+from app.clock import NS_PER_MS, NS_PER_S, Clock
+from app.detect.curtain import Attached, Shown
+from app.detect.decode import Placement
+from app.detect.detector import Detector, Result
+from app.detect.engine import LocalDetector
+from app.detect.package import Package, load_package
+from app.detect.ports import Outputs, Port, check_outputs
+from app.detect.prepare import Preparation, input_bytes
+from app.detect.proof import ReadPicture
+from app.detect.readers import Reading
+from app.detect.serving import Field
+from app.errors import BusError, DetectorError, PackageError
+from app.types import Image
+
+_MEND = "the standby judges; the accelerator is started again by itself"
+
+
+class RemoteEngine:
+    """An `Engine` in another process.
+
+    Args:
+        exchange: Where it is asked.
+        outputs: Views of the answers.
+        ring: Wakes it.
+        answered: Rung by it.
+        clock: The machine's monotonic time, which both sides know.
+        life: From `life_of`: with it nobody waits for a process that has ended. Closed here.
+
+    Attributes:
+        outputs: As the seam says; they hold from an inference to the next.
+        slice_ns: How long a picture may take, from `begin` to its answer.
+    """
+
+    def __init__(
+        self,
+        exchange: ExchangeClient,
+        outputs: Outputs,
+        ring: Callable[[], None],
+        answered: Bell,
+        clock: Clock,
+        life: int = NONE,
+    ) -> None:
+        self.outputs = outputs
+        self.slice_ns = NS_PER_MS
+        self._exchange = exchange
+        self._session = exchange.session
+        self._ring = ring
+        self._answered = answered
+        self._life = life
+        self._fds = (answered.fileno(),) if life == NONE else (answered.fileno(), life)
+        self._clock = clock
+        self._began_ns = clock.now_ns()
+
+    @property
+    def has_left(self) -> bool:
+        """It has ended because somebody asked it to."""
+        return self._exchange.session == self._session and self._exchange.has_left
+
+    def begin(self) -> None:
+        """The time for the next picture begins; it may be laid into the input.
+
+        Raises:
+            DetectorError: As `check`.
+        """
+        self._began_ns = self._clock.now_ns()
+        self.check()
+
+    def check(self) -> None:
+        """Looks whether it could be asked.
+
+        Raises:
+            DetectorError: It is gone, was started again, or still owes an answer.
+        """
+        if not self._exchange.is_ready or self._exchange.session != self._session:
+            raise DetectorError("accelerator gone: its process has ended", _MEND)
+        if self._exchange.is_busy:
+            raise DetectorError("accelerator busy: it still owes the answer to an earlier picture", _MEND)
+
+    def infer(self) -> None:
+        """Asks, and waits for the answer.
+
+        Raises:
+            DetectorError: It is gone, late, or has failed.
+        """
+        self.check()
+        self._answered.silence()
+        cut_off_ns = self._began_ns + self.slice_ns
+        self._exchange.ask(cut_off_ns)
+        self._ring()
+        while self._exchange.is_busy:
+            left_ns = cut_off_ns - self._clock.now_ns()
+            if left_ns <= 0:
+                limit_ms = self.slice_ns / NS_PER_MS
+                raise DetectorError(f"accelerator late: no answer within {limit_ms:.1f} ms", _MEND)
+            ready, _, _ = select.select(self._fds, (), (), left_ns / NS_PER_S)
+            self._answered.silence()
+            if self._life in ready and self._exchange.is_busy:
+                raise DetectorError("accelerator gone: its process has ended", _MEND)
+        if self._exchange.session != self._session:
+            raise DetectorError("accelerator gone: its process has ended and was started again", _MEND)
+        error = self._exchange.error
+        if error:
+            raise DetectorError(f"accelerator failed: {error}", _MEND)
+
+    def close(self) -> None:
+        """Asks no more. Idempotent."""
+        if self._life != NONE:
+            os.close(self._life)
+            self._life = NONE
+
+    def distrust(self, why: str) -> None:
+        """Asks the process to end, so that it is started again."""
+        if self._exchange.session == self._session:
+            self._exchange.distrust(self._session, why)
+            self._ring()
+
+
+class RemoteDetector(LocalDetector):
+    """A `Detector` that prepares and decodes here, and infers there.
+
+    Args:
+        package: What runs there.
+        runtime: Where: its name.
+        preparation: Its buffers lie in the exchange.
+        engine: The other process.
+        clock: Times the stages.
+    """
+
+    def __init__(
+        self, package: Package, runtime: str, preparation: Preparation, engine: RemoteEngine, clock: Clock
+    ) -> None:
+        # Nobody here may wait for more than a slice: it shows what it can do when it is proven.
+        super().__init__(package, runtime, preparation, engine, clock, warm_ups=0)
+        self.remote = engine
+
+    def detect(self, image: Image, golden: Image | None = None) -> Result:
+        """Judges one picture there.
+
+        Raises:
+            DetectorError: As the seam says; where it is the other process's fault its words begin with `accelerator`.
+        """
+        self.remote.begin()
+        return super().detect(image, golden)
+
+    def close(self) -> None:
+        """Asks no more. Idempotent."""
+        super().close()
+        self.remote.close()
+
+    def _read(self, placement: Placement, size_px: tuple[int, int]) -> tuple[Reading, NDArray[np.float32] | None]:
+        try:
+            return super()._read(placement, size_px)
+        except DetectorError as error:
+            raise DetectorError(f"accelerator wrong: {error.what}", _MEND) from error
+
+
+class Attachment:
+    """Attaches to the server of a lane, whenever there is a new one.
+
+    Args:
+        path: The lane's exchange.
+        package: The station's package; any model of it.
+        read: Reads a golden frame.
+        ring: Wakes the server.
+        answered: Rung by the server.
+        clock: Times the stages.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        package: Package,
+        read: ReadPicture,
+        ring: Callable[[], None],
+        answered: Bell,
+        clock: Clock,
+    ) -> None:
+        self._path = path
+        self._models = {each: load_package(package.folder, variant=each) for each in package.variants}
+        # Nothing is read from the disk once parts are judged.
+        self._frames = {name: shown_frames(model, read) for name, model in self._models.items()}
+        self._ring = ring
+        self._answered = answered
+        self._clock = clock
+        self._exchange: ExchangeClient | None = None
+        self._last_session = 0
+
+    def __call__(self) -> Attached | None:
+        """Attaches; `None` where there is no server, or only one that was attached to or distrusted before.
+
+        Raises:
+            PackageError: The server runs another model.
+            DetectorError: It could not start.
+            BusError: Its file is broken, or it has ended.
+        """
+        if self._exchange is not None and self._exchange.is_retired:
+            self._exchange.close()
+            self._exchange, self._last_session = None, 0
+        if self._exchange is None:
+            if not self._path.exists():
+                return None
+            self._exchange = ExchangeClient(self._path)
+        exchange = self._exchange
+        refusal = exchange.refusal
+        if refusal:
+            raise DetectorError(f"accelerator not started: {refusal}", "it is tried again by itself")
+        if not exchange.is_ready or exchange.session == self._last_session:
+            return None
+        # It was distrusted by the station before this one, or still works at that one's last picture.
+        if exchange.is_distrusted or exchange.is_busy:
+            return None
+        session = exchange.session
+        try:
+            detector, model = open_remote(exchange, self._model, self._ring, self._answered, self._clock)
+        except DetectorError as error:
+            self._last_session = session
+            exchange.distrust(session, str(error))
+            self._ring()
+            raise
+        self._last_session = session
+        return Attached(detector, detector.remote, model, self._frames[model.variant], _usual_ns(exchange.about()))
+
+    def _model(self, variant: str) -> Package:
+        if variant not in self._models:
+            raise PackageError(
+                f"the accelerator runs a model {variant!r} that the package has not", "restart the accelerator"
+            )
+        return self._models[variant]
+
+
+def shown_frames(package: Package, read: ReadPicture) -> tuple[Shown, ...]:
+    """The golden frames of a model in memory.
+
+    Raises:
+        DataError: One cannot be read.
+    """
+    return tuple(Shown(each, read(each.image), read(each.golden) if each.golden else None) for each in package.frames)
+
+
+def slowest_of(detector: Detector, frames: Sequence[Shown], clock: Clock, samples: int = 200) -> int:
+    """The longest time in ns that a detector takes for one of so many golden frames."""
+    slowest_ns = 0
+    for index in range(samples):
+        shown = frames[index % len(frames)]
+        since_ns = clock.now_ns()
+        detector.detect(shown.image, shown.golden)
+        slowest_ns = max(slowest_ns, clock.now_ns() - since_ns)
+    return slowest_ns
+
+
+def open_remote(
+    exchange: ExchangeClient,
+    package_of: Callable[[str], Package],
+    ring: Callable[[], None],
+    answered: Bell,
+    clock: Clock,
+) -> tuple[RemoteDetector, Package]:
+    """Opens the model that a ready server offers.
+
+    Args:
+        exchange: Attached to the server.
+        package_of: The station's own package by variant, to compare with.
+        ring: Wakes the server.
+        answered: Rung by the server.
+        clock: Times the stages.
+
+    Raises:
+        PackageError: The server runs another model.
+        DetectorError: It runs this one, and yet its answers would not be what the package says.
+        BusError: It has ended, or is just being replaced.
+    """
+    about = exchange.about()
+    life = life_of(exchange.server_pid, str(about.get("life", "")))
+    try:
+        return _opened(exchange, about, package_of, ring, answered, clock, life)
+    except BaseException:
+        if life != NONE:
+            os.close(life)
+        raise
+
+
+def _opened(
+    exchange: ExchangeClient,
+    about: dict[str, Any],
+    package_of: Callable[[str], Package],
+    ring: Callable[[], None],
+    answered: Bell,
+    clock: Clock,
+    life: int,
+) -> tuple[RemoteDetector, Package]:
+    package = package_of(str(about.get("variant", "")))
+    if about.get("onnx_sha256") != package.onnx_sha256:
+        raise PackageError(
+            f"the accelerator runs another model than {package.name}:{package.variant}",
+            "wait until it has loaded the active package, or restart it",
+        )
+    outputs = Outputs({field.name: field.view(exchange.output) for field in _fields(about, package, exchange)})
+    preparation = Preparation(package.spec, exchange.input)
+    engine = RemoteEngine(exchange, outputs, ring, answered, clock, life)
+    return RemoteDetector(package, str(about.get("runtime", "accelerator")), preparation, engine, clock), package
+
+
+def _usual_ns(about: dict[str, Any]) -> int:
+    said = about.get("p99_ns", 0)
+    return said if isinstance(said, int) else 0
+
+
+def _fields(about: dict[str, Any], package: Package, exchange: ExchangeClient) -> Sequence[Field]:
+    """Where the tables of an answer lie, checked against the package and the room that there is."""
+    try:
+        fields = [
+            Field(str(name), str(kind), tuple(int(size) for size in shape), int(at))
+            for name, kind, shape, at in about["outputs"]
+        ]
+        ends = [field.at + field.view(exchange.output).nbytes for field in fields]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise BusError(
+            "what the accelerator says of its answers makes no sense", "it is starting: try again"
+        ) from error
+    try:
+        check_outputs(package, [Port(field.name, field.kind, field.shape) for field in fields])
+    except PackageError as error:
+        raise DetectorError(f"accelerator wrong: {error.what}", _MEND) from error
+    is_within = min(field.at for field in fields) >= 0 and max(ends) <= len(exchange.output)
+    if len(exchange.input) != input_bytes(package.spec) or not is_within:
+        raise DetectorError("accelerator wrong: its memory does not fit the package", _MEND)
+    return fields
