@@ -348,7 +348,7 @@ def _accelerator(lines: Mapping[Path, Line]) -> Process:
         entry=("accelerator", *_files(lines)),
         lane=None,
         # Below the stations' verdicts: a standby that judges in its place must not wait for it.
-        threads=_threads(main=Scheduling(FIFO, 65)),
+        threads=_threads(serve=Scheduling(FIFO, 65)),
         watchdog=Watchdog(Sign.BEAT, max_age_ms=1_000, start_ms=900_000),
         restart=Restart(),
         stop=Stop(order=1, limit_ms=600),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from app.bench.faults import Injector
 from app.bench.geometry import Geometry
 from app.bench.loads import Load
 from app.bench.stand import Stand
@@ -26,6 +27,10 @@ SETTLE_S = 1.0
 """What is measured so soon after a load has begun or ended does not count."""
 
 START_S = 90.0
+TRUST_S = 900.0
+"""The accelerator may build engines for minutes before it is proven."""
+
+SETTLED_S = 60.0
 STALL_S = 10.0
 WITNESS_S = 2.0
 AT_WORK = (State.RUNNING, State.DEGRADED)
@@ -95,6 +100,7 @@ class Course:
         geometry: How the parts come.
         loads: The neighbours.
         on_part: Called for each part.
+        injector: Lets the accelerator fail; `None` where it need not.
 
     Attributes:
         tape: What was measured; `None` before the line runs.
@@ -104,7 +110,13 @@ class Course:
     """
 
     def __init__(
-        self, plan: Plan, stand: Stand, geometry: Geometry, loads: Sequence[Load], on_part: Callable[[str], None]
+        self,
+        plan: Plan,
+        stand: Stand,
+        geometry: Geometry,
+        loads: Sequence[Load],
+        on_part: Callable[[str], None],
+        injector: Injector | None = None,
     ) -> None:
         self.tape: Tape | None = None
         self.account: Account | None = None
@@ -115,6 +127,8 @@ class Course:
         self._geometry = geometry
         self._loads = loads
         self._on_part = on_part
+        self._injector = injector
+        self._counted = 0
         self._lane = stand.setup.line.line.lane
         self._block: BlockReader | None = None
         self._witness: Witness | None = None
@@ -141,23 +155,48 @@ class Course:
                 since_s = self._now_s()
                 yield from self._until(number, block.parts)
                 self.spans_s.append((since_s, self._now_s()))
+            yield from self._settle()
             self._quiet()
             self._witness.look()
             self.account = self._witness.account()
 
     def _come_up(self) -> Iterator[None]:
         """Waits for the line to run."""
-        place, end_s = self._stand.place, time.monotonic() + START_S
-        while self.status is None or self.status.state not in AT_WORK:
+        place = self._stand.place
+        yield from self._wait_for(AT_WORK, START_S)
+        if self._stand.setup.line.model.accelerator != "none":
+            yield from self._wait_for((State.RUNNING,), TRUST_S if self._injector is None else START_S)
+        self.tape = Tape(mapped_ledger(place.latency(self._lane), STAGES, is_writing=False))
+        listeners = []
+        if self._injector is not None:
+            self._injector.follower.since_ns = time.monotonic_ns()
+            listeners.append(self._injector.follower)
+        self._witness = Witness(place, self._lane, self._geometry.counts_per_mm, listeners)
+        self._began_s = self._moved_s = self._witnessed_s = time.monotonic()
+
+    def _wait_for(self, states: Sequence[State], limit_s: float) -> Iterator[None]:
+        end_s, degraded = time.monotonic() + limit_s, ""
+        while self.status is None or self.status.state not in states:
             if time.monotonic() > end_s:
                 raise LineError(
-                    f"the line did not run within {START_S:.0f} s: {_why(self.status)}", "see what its processes said"
+                    f"the line did not run within {limit_s:.0f} s: {_why(self.status)}", "see what its processes said"
+                )
+            if self.status is not None and self.status.state is State.DEGRADED:
+                degraded = self.status.why
+            if degraded and self.status is not None and self.status.state is State.STOPPED:
+                raise LineError(
+                    f"the line stopped before it was measured: {_why(self.status)} (until then: {degraded})",
+                    _mend(self.status),
                 )
             yield
             self._read()
-        self.tape = Tape(mapped_ledger(place.latency(self._lane), STAGES, is_writing=False))
-        self._witness = Witness(place, self._lane, self._geometry.counts_per_mm)
-        self._began_s = self._moved_s = self._witnessed_s = time.monotonic()
+
+    def _settle(self) -> Iterator[None]:
+        """Waits until each fault has come and is over, as long as that makes sense."""
+        if self._injector is not None:
+            end_s = time.monotonic() + SETTLED_S * self._injector.left
+            while self._injector.left and time.monotonic() < end_s:
+                yield from self._until(-1, 1)
 
     def _until(self, block: int, parts: int, least_s: float = 0.0) -> Iterator[None]:
         """Measures until so many parts have come, and so much time has passed."""
@@ -170,6 +209,9 @@ class Course:
             self._read()
             self._check()
             seen += self._look(block)
+            if self._injector is not None:
+                self._counted = seen if block >= 0 else self._counted
+                self._injector.look(self._counted, self.status)
             if time.monotonic() - self._witnessed_s > WITNESS_S:
                 self._witness.look()
                 self._witnessed_s = time.monotonic()

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.bench.faults import Fail
 from app.bench.geometry import Geometry, fitted
 from app.bench.loads import LOADS
 from app.bench.stand import RING_MB_PER_PART
 from app.config import Line
 from app.detect.blank import RUNTIME as BLANK
-from app.detect.runtimes import RUNTIMES
+from app.detect.runtimes import RUNTIMES, SICK
 from app.detect.zoo import chosen_package
 from app.errors import UsageError
 from app.recipe import Recipe
@@ -34,6 +35,8 @@ class Order:
         runtime: Another runtime; empty for the line's.
         threads: Another number of threads; 0 for the line's.
         is_blank: Nothing is inferred: what is left is what the station itself takes.
+        fails: Faults of the accelerator, in the order of their parts.
+        budget_ms: Another limit from frame in memory to verdict; 0 for the line's.
 
     Raises:
         UsageError: It makes no sense.
@@ -46,6 +49,8 @@ class Order:
     runtime: str = ""
     threads: int = 0
     is_blank: bool = False
+    fails: tuple[Fail, ...] = ()
+    budget_ms: float = 0.0
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.loads if name not in LOADS]
@@ -58,6 +63,12 @@ class Order:
             raise UsageError(f"there is no runtime {self.runtime!r}", f"use {', '.join(known)}")
         if self.is_blank and (self.runtime or self.threads):
             raise UsageError("--no-inference runs no model", "leave --runtime and --threads out")
+        if self.fails and (self.is_blank or self.loads):
+            other = "--no-inference" if self.is_blank else "--load"
+            raise UsageError(f"--fail does not go with {other}", f"leave --fail or {other} out")
+        if self.fails and self.fails[-1].part > self.parts:
+            last = self.fails[-1]
+            raise UsageError(f"--fail {last} comes after the last of {self.parts} parts", f"ask for -n {last.part}")
 
     @property
     def has_recorder(self) -> bool:
@@ -102,9 +113,11 @@ def line_for(order: Order, setup: Setup, state: Path) -> tuple[Line, Recipe, Geo
 
 
 def _model(order: Order) -> dict[str, Any]:
+    asked: dict[str, Any] = {"runtime": order.runtime, "threads": order.threads, "verdict_ms": order.budget_ms}
     if order.is_blank:
-        return {"runtime": BLANK, "standby": "none"}
-    asked: dict[str, Any] = {"runtime": order.runtime, "threads": order.threads}
+        asked |= {"runtime": BLANK, "standby": "none", "accelerator": "none"}
+    if order.fails:
+        asked |= {"accelerator": SICK, "standby": "none"}
     return {key: value for key, value in asked.items() if value}
 
 

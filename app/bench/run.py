@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from app.bench.course import Course, Plan
+from app.bench.faults import Injector
 from app.bench.figures import figures
+from app.bench.follower import Follower
 from app.bench.geometry import Geometry
 from app.bench.ground import load_average
 from app.bench.loads import Load, Recording, make_loads
 from app.bench.order import Order
 from app.bench.stand import Stand, supervisor_of
+from app.detect.sickness import Sickness
 from app.errors import LineError
 from app.processes import Kind
 from app.record import PICTURES
 from app.supervisor import Supervisor
 
-_ALWAYS = (Kind.TWIN, Kind.CAPTURE, Kind.STATION)
+_ALWAYS = (Kind.TWIN, Kind.CAPTURE, Kind.ACCELERATOR, Kind.STATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,28 @@ def run(order: Order, plan: Plan, stand: Stand, geometry: Geometry, port: int, h
     kinds = [*_ALWAYS, *([Kind.RECORDER] if order.has_recorder else []), *([Kind.WEB] if order.has_web else [])]
     supervisor = supervisor_of(stand, kinds, parts_per_min=order.parts_per_min, port=port, say=hearers.process)
     loads = make_loads(order.loads, port=port, disk=stand.setup.folder, recorder=_recording(supervisor, stand.state))
-    course = Course(plan, stand, geometry, loads, hearers.part)
-    before = load_average()
-    _go_through(supervisor, course)
-    _see_work(loads)
-    return Run(plan, course, figures(plan, course, geometry, loads, {"before": before, "after": load_average()}))
+    with ExitStack() as opened:
+        injector = _injector(order, stand, geometry, opened)
+        course = Course(plan, stand, geometry, loads, hearers.part, injector)
+        before = load_average()
+        _go_through(supervisor, course)
+        _see_work(loads)
+        found = figures(plan, course, geometry, loads, {"before": before, "after": load_average()})
+        if injector is not None:
+            found["failover"] = {
+                "lost": injector.follower.lost,
+                "without_verdict": injector.follower.without_verdict,
+                "faults": [asdict(each) for each in injector.accounts()],
+            }
+    return Run(plan, course, found)
+
+
+def _injector(order: Order, stand: Stand, geometry: Geometry, opened: ExitStack) -> Injector | None:
+    if not order.fails:
+        return None
+    sickness = Sickness(stand.place.sickness())
+    opened.callback(sickness.close)
+    return Injector(order.fails, sickness, Follower(stand.setup.line, geometry))
 
 
 def _go_through(supervisor: Supervisor, course: Course) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from app.bus.events import decode_event
 from app.bus.place import Place
@@ -52,6 +52,13 @@ class Account:
     late_ms: float
 
 
+class Listener(Protocol):
+    """Who else wants to know of events."""
+
+    def hear(self, event: LedgerEvent) -> None:
+        """Takes an event down."""
+
+
 class Witness:
     """Listens to the station's events and asks the machine, now and then.
 
@@ -59,6 +66,7 @@ class Witness:
         place: Where both are.
         lane: The lane.
         counts_per_mm: Of the encoder.
+        listeners: Told of every event.
 
     Attributes:
         reasons: How many verdicts gave which reason.
@@ -67,7 +75,7 @@ class Witness:
         BusError: There is no station.
     """
 
-    def __init__(self, place: Place, lane: int, counts_per_mm: float) -> None:
+    def __init__(self, place: Place, lane: int, counts_per_mm: float, listeners: Sequence[Listener] = ()) -> None:
         self._place = place
         self._lane = lane
         self._tolerance = max(2.0, TOLERANCE_MM * counts_per_mm)
@@ -78,6 +86,7 @@ class Witness:
         self.reasons: Counter[str] = Counter()
         self._parts: dict[int, PartTruth] = {}
         self._late_ms = 0.0
+        self._listeners = tuple(listeners)
 
     def look(self) -> None:
         """Reads what the station has written, then asks the machine: so it knows of every part that was read of."""
@@ -90,7 +99,7 @@ class Witness:
     def read(self) -> None:
         """Reads what the station has written."""
         for payload in self._ring.read(_MOST_READ):
-            if any(word in payload for word in _WANTED):
+            if self._listeners or any(word in payload for word in _WANTED):
                 self._take(decode_event(payload))
 
     def account(self) -> Account:
@@ -122,6 +131,8 @@ class Witness:
         self._ring.close()
 
     def _take(self, event: LedgerEvent) -> None:
+        for each in self._listeners:
+            each.hear(event)
         if event.part_id is None:
             return
         if event.kind is EventKind.TRIGGER:

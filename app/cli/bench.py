@@ -56,6 +56,27 @@ Loads = Annotated[
         " computes. May be given several times.",
     ),
 ]
+Fails = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail",
+        metavar="KIND@N",
+        help="Judge with an accelerator in a process of its own (on the CPU) that fails at part N, and"
+        " tell what became of that part, of the state and of the way back. KIND: kill, hang, slow-x2, slow-x10, nan,"
+        " flip, shape, oom, library, engine, driver, gone, storm, promotion, full, lie or torn. May be given several"
+        " times; each is injected when the one before is over.",
+    ),
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MS",
+        min=0.1,
+        max=1000,
+        help="Longest time from frame in memory to verdict; by default the line's. An accelerator gets what the standby"
+        " leaves of it.",
+    ),
+]
 NoInference = Annotated[
     bool, typer.Option("--no-inference", help="Judge with a detector that finds nothing at once: the rest is overhead.")
 ]
@@ -82,6 +103,8 @@ def bench(  # noqa: PLR0913 - an argument per option
     rate: Rate = RATE,
     warm_up: WarmUp = WARM_UP,
     load: Loads = None,
+    fail: Fails = None,
+    budget: Budget = None,
     no_inference: NoInference = False,
     peer: Peer = None,
     peer_model: PeerModel = Path("yolo11n.onnx"),
@@ -93,16 +116,28 @@ def bench(  # noqa: PLR0913 - an argument per option
 
     Starts the real processes with a bus and a state folder of their own, which are taken away afterwards, and prints
     p50, p95, p99, p99.9 and the longest of each stage, the account held against what the machine sent, and what it was
-    all measured on. With --load blocks without and with the load alternate in one run. Exit code 1 when a part was
-    missed or is unaccounted, 9 when the line stops.
+    all measured on. With --load blocks without and with the load alternate in one run; with --fail the accelerator
+    fails when it is told to. Exit code 1 when a part was missed or is unaccounted, or lost or without a verdict at a
+    fault; 9 when the line stops.
     """
     from app.bench.course import Plan
+    from app.bench.faults import fails_of
     from app.bench.order import Order, line_for
     from app.bench.stand import raised
     from app.cli.files import check_outputs
     from app.setup import load_setup, twin_line
 
-    order = Order(parts, rate, tuple(load or ()), model or "", runtime or "", threads or 0, is_blank=no_inference)
+    order = Order(
+        parts,
+        rate,
+        tuple(load or ()),
+        model or "",
+        runtime or "",
+        threads or 0,
+        is_blank=no_inference,
+        fails=fails_of(fail or ()),
+        budget_ms=budget or 0.0,
+    )
     _check_plot(plot)
     check_outputs([plot] if plot else [], [line] if line else [])
     setup = load_setup(line or twin_line())
@@ -152,6 +187,10 @@ def _judge(figures: dict[str, Any]) -> None:
         first = f": {account['details'][0]}" if account["details"] else ""
         complain(f"{account['missed']} triggers missed, {account['unaccounted']} parts unaccounted{first}")
         raise typer.Exit(1)
+    failover = figures.get("failover", {"lost": 0, "without_verdict": 0})
+    if failover["lost"] or failover["without_verdict"]:
+        complain(f"{failover['lost']} parts lost, {failover['without_verdict']} without a verdict")
+        raise typer.Exit(1)
 
 
 def _check_plot(plot: Path | None) -> None:
@@ -162,6 +201,8 @@ def _check_plot(plot: Path | None) -> None:
 def _refuse_with_peer(order: Order, plot: Path | None, rate: float) -> None:
     for name, is_given in (
         ("--load", bool(order.loads)),
+        ("--fail", bool(order.fails)),
+        ("--budget", bool(order.budget_ms)),
         ("--no-inference", order.is_blank),
         ("--plot", plot is not None),
         ("--rate", rate != RATE),

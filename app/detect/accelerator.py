@@ -257,8 +257,15 @@ def shown_frames(package: Package, read: ReadPicture) -> tuple[Shown, ...]:
     return tuple(Shown(each, read(each.image), read(each.golden) if each.golden else None) for each in package.frames)
 
 
-def slowest_of(detector: Detector, frames: Sequence[Shown], clock: Clock, samples: int = 200) -> int:
-    """The longest time in ns that a detector takes for one of so many golden frames."""
+def slowest_of(detector: Detector, frames: Sequence[Shown], clock: Clock, samples: int = 50, rounds: int = 4) -> int:
+    """The longest time in ns that a detector takes for a golden frame, in the quietest of some rounds of so many.
+
+    A station starts together with all the others, and what they load meanwhile must not count as its own time for good.
+    """
+    return min(_slowest_ns(detector, frames, clock, samples) for _ in range(rounds))
+
+
+def _slowest_ns(detector: Detector, frames: Sequence[Shown], clock: Clock, samples: int) -> int:
     slowest_ns = 0
     for index in range(samples):
         shown = frames[index % len(frames)]
@@ -321,7 +328,7 @@ def _opened(
 
 
 def _usual_ns(about: dict[str, Any]) -> int:
-    said = about.get("p99_ns", 0)
+    said = about.get("usual_ns", 0)
     return said if isinstance(said, int) else 0
 
 

@@ -67,7 +67,8 @@ class Attached:
         remote: The process behind it.
         package: The model that runs there.
         frames: Its golden frames.
-        usual_ns: How long its slowest inferences take, by its own account; 0 where it has none.
+        usual_ns: How long nine in ten of its inferences take at most, by its own account; 0 where it has none. Whether
+            the tenth is within the slice too shows when it is proven.
     """
 
     detector: Detector
@@ -126,6 +127,7 @@ class Curtain:
         self._taken_ns: list[int] = []
         self._trend: SlowTrend | None = None
         self._next_ns = 0
+        self._is_asked_for = False
         self._failed_ns: deque[int] = deque(maxlen=rules.flaps)
 
     @property
@@ -136,6 +138,8 @@ class Curtain:
     def step(self) -> None:
         """Takes at most one step, which lasts no longer than one slice; call it while no part waits."""
         now_ns = self._clock.now_ns()
+        if self._is_asked_for:
+            self._forgive()
         if self.phase is Phase.PARKED or now_ns < self._next_ns:
             return
         if self.phase is Phase.AWAY:
@@ -171,16 +175,20 @@ class Curtain:
             self.why = f"{why}; it failed {times} and is parked until somebody asks for it"
 
     def unpark(self) -> None:
-        """A person asks for it again."""
-        self._failed_ns.clear()
-        if self.phase is Phase.PARKED:
-            self.phase, self.why, self._next_ns = Phase.AWAY, "the accelerator was asked for again", 0
+        """A person asks for it again. May be called from any thread; the next step does it."""
+        self._is_asked_for = True
 
     def close(self) -> None:
         """Lets it go. Idempotent."""
         if self._attached is not None:
             self._attached.detector.close()
             self._attached = None
+
+    def _forgive(self) -> None:
+        self._is_asked_for = False
+        self._failed_ns.clear()
+        if self.phase is Phase.PARKED:
+            self.phase, self.why, self._next_ns = Phase.AWAY, "the accelerator was asked for again", 0
 
     def _look(self) -> None:
         try:

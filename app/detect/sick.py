@@ -1,4 +1,4 @@
-"""Driver `sick`: ONNX Runtime in the accelerator's process of the twin, which goes wrong when and as it is told.
+"""Driver `sick`: a CPU runtime in the accelerator's process of the twin, which goes wrong when and as it is told.
 
 The settings refuse it where any camera is a real one. Process, exchange and whoever asks are the real ones; only what
 the runtime does is not to be relied on (`sickness.py` lists how).
@@ -135,7 +135,7 @@ def open_sick(
     exchange: ExchangeServer,
     path: Path,
 ) -> LocalDetector:
-    """Loads a package on ONNX Runtime, or fails to, as it is told.
+    """Loads a package on OpenVINO, on ONNX Runtime where that is not installed, or fails to, as it is told.
 
     Args:
         package: The package.
@@ -156,7 +156,7 @@ def open_sick(
     refusal = _REFUSALS.get(load)
     if refusal is not None:
         raise refusal
-    real = OnnxEngine(package, threads, preparation)
+    real = _real(package, threads, preparation)
     outputs = _too_many(real.outputs) if load is Load.SHAPE else real.outputs
     return LocalDetector(package, SICK, preparation, SickEngine(real, outputs, exchange, sickness, clock), clock)
 
@@ -167,6 +167,14 @@ _REFUSALS: Mapping[Load, TaktError] = {
     Load.ENGINE: PackageError("the engine was built by version 10.3 and here is version 10.7", _MEND),
     Load.LOST: DetectorError("CUDA error 100: no CUDA-capable device is detected", _MEND),
 }
+
+
+def _real(package: Package, threads: int, preparation: Preparation) -> Engine:
+    try:
+        from app.detect.openvino import OpenVinoEngine  # noqa: PLC0415 - imported by name, as every driver
+    except MissingDriverError:
+        return OnnxEngine(package, threads, preparation)
+    return OpenVinoEngine(package, threads, preparation)
 
 
 def _too_many(outputs: Outputs) -> Outputs:

@@ -142,6 +142,8 @@ def _reap():
 def main():
     import onnxruntime  # noqa: F401 - what every start would load
 
+    with contextlib.suppress(ImportError):
+        import openvino  # noqa: F401
     import app.cli.process
     import app.detect.sick
     import app.entries.accelerator  # noqa: F401

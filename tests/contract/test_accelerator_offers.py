@@ -1,18 +1,20 @@
 """What a station makes of an accelerator that offers nonsense: named, distrusted, and never a part of the hot loop."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from app.bus.bell import Bell
 from app.bus.exchange import ExchangeServer
 from app.bus.life import own_mark
-from app.clock import SystemClock
+from app.clock import NS_PER_MS, SystemClock
 from app.detect.accelerator import Attachment
 from app.detect.package import load_package
 from app.detect.prepare import input_bytes
-from app.detect.serving import answer_bytes
+from app.detect.serving import ServedLane, answer_bytes
 from app.errors import BusError, DetectorError, PackageError
 from tests.contract.bus_peers import bus_folder
-from tests.unit.detect.tiny_model import read, write_package
+from tests.unit.detect.tiny_model import blank, read, with_spot, write_package
 
 ROWS = 12
 TABLES = (
@@ -39,7 +41,7 @@ class Desk:
             "runtime": "onnx",
             "life": own_mark(),
             "outputs": list(TABLES),
-            "p99_ns": 5,
+            "usual_ns": 5,
         }
         self.server.offer(about | other)
 
@@ -106,9 +108,9 @@ def test_description_without_sense_is_a_trouble_of_the_bus(desk, outputs):
         desk.attach()
 
 
-@pytest.mark.parametrize("p99", [None, "fast", [1]])
-def test_time_that_is_no_number_counts_as_unknown(desk, p99):
-    desk.offer(p99_ns=p99)
+@pytest.mark.parametrize("usual", [None, "fast", [1]])
+def test_time_that_is_no_number_counts_as_unknown(desk, usual):
+    desk.offer(usual_ns=usual)
     attached = desk.attach()
     assert attached.usual_ns == 0
     attached.detector.close()
@@ -133,3 +135,36 @@ def test_reason_why_it_could_not_start_is_told(desk):
     desk.server.close("out of memory: the model needs 812 MiB")
     with pytest.raises(DetectorError, match="accelerator not started: out of memory"):
         desk.attach()
+
+
+def test_input_is_left_alone_while_the_server_may_still_read_it(desk):
+    desk.offer()
+    detector = desk.attach().detector
+    detector.remote._exchange.ask(0)
+    with pytest.raises(DetectorError, match="accelerator busy"):
+        detector.detect(with_spot(3, 3), blank())
+    assert not desk.server.input.any()
+    detector.close()
+
+
+def test_time_that_the_picture_takes_to_prepare_is_the_slices(desk):
+    desk.offer()
+    detector = desk.attach().detector
+    times = iter([1000 * NS_PER_MS, 1006 * NS_PER_MS])
+    detector.remote._clock = SimpleNamespace(now_ns=lambda: next(times))
+    detector.remote.slice_ns = 5 * NS_PER_MS
+    detector.remote.begin()
+    with pytest.raises(DetectorError, match=r"accelerator late: no answer within 5\.0 ms"):
+        detector.remote.infer()
+    assert desk.server.asked() == 1005 * NS_PER_MS
+    detector.close()
+
+
+def test_one_that_leaves_answers_whoever_waits(desk):
+    desk.offer()
+    remote = desk.attach().remote
+    remote._exchange.ask(0)
+    ServedLane.leave(SimpleNamespace(exchange=desk.server, refuse=desk.server.answer))
+    assert (remote._exchange.is_busy, remote.has_left) == (False, True)
+    assert remote._exchange.error == "its process was asked to end"
+    remote.close()

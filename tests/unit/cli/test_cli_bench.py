@@ -35,6 +35,10 @@ def folders():
         (("-n", "99999"), "ask for at most"),
         (("--no-inference", "--runtime", "onnx"), "leave --runtime"),
         (("--plot", "bench.txt"), "no picture format"),
+        (("--fail", "flu@3"), "there is no fault 'flu'"),
+        (("--fail", "kill"), "kill@100"),
+        (("--fail", "kill@5", "-n", "4"), "ask for -n 5"),
+        (("--fail", "kill@5", "--peer", "ultralytics"), "leave --fail or --peer out"),
         (("--peer", "ultralytics", "--load", "cpu"), "leave --load or --peer out"),
     ],
 )
@@ -67,6 +71,18 @@ def test_every_stage_of_the_real_processes_is_measured(takt, tmp_path):
     assert figures["versions"]["takt"]
     assert cv2.imread(str(tmp_path / "bench.png")).shape[1] == 1500
     assert folders() <= before
+
+
+def test_an_accelerator_that_is_killed_loses_no_part(takt):
+    takt.env.pop("TAKT_ZOO")
+    done = takt.process("bench", *SHORT, "4", "--rate", "120", "--budget", "100", "--fail", "kill@2", "--json")
+    assert done.returncode == 0, done.stderr
+    failover = json.loads(done.stdout)["failover"]
+    [fault] = failover["faults"]
+    assert (failover["lost"], failover["without_verdict"]) == (0, 0)
+    assert (fault["kind"], fault["is_parked"]) == ("kill", False)
+    assert fault["causes"][0].startswith("accelerator ")
+    assert fault["trusted_ms"] > fault["degraded_ms"] > 0
 
 
 def test_a_line_that_stops_says_why(takt):

@@ -157,6 +157,8 @@ def test_flapping_accelerator_is_parked_until_somebody_asks(world):
     world.steps(1000)
     assert world.curtain.phase is Phase.PARKED
     world.curtain.unpark()
+    assert world.curtain.phase is Phase.PARKED, "the thread that judges does it, at its next step"
+    world.steps()
     assert world.curtain.why == "the accelerator was asked for again"
     world.promoted()
 
