@@ -31,7 +31,7 @@ demo: setup-run ## the same line as fast as it goes, held against the truth, wit
 	@$(BIN)/takt demo $(ARGS)
 
 test: setup ## every test that this machine can run, long ones shortened; names what was left out
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m tests $(ARGS)
 
 test-hil: setup ## real kernel GPIO, watchdog and cameras in a virtual machine (its image is made the first time: minutes)
 	@$(BIN)/python -m tests.hil.image
@@ -41,7 +41,7 @@ test-import: setup ## real exports of other libraries against our packages of th
 	@$(BIN)/python -m tests.imports.exports
 	@$(BIN)/python -m pytest tests/imports $(ARGS)
 
-test-gpu: ## TensorRT on this machine's GPU: builds, execution against ONNX Runtime, graphs, memory
+test-gpu: ## TensorRT on this machine's GPU: builds, execution against ONNX Runtime, graphs, a soak, a real fault, memory (20 minutes)
 	@$(BIN)/python -m pytest tests/gpu $(ARGS)
 
 test-long: setup ## every test at full length (hours)

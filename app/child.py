@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import signal
@@ -15,6 +14,7 @@ from app.bus.notify import VARIABLES
 from app.clock import NS_PER_MS, NS_PER_S
 from app.processes import Process, Restart
 from app.signs import Watch
+from app.tied import tie
 
 REFUSALS = range(2, 13)
 """Exit codes that tell of something a person has to mend: trying again changes nothing."""
@@ -27,8 +27,6 @@ _LONGEST_LINE = 2_000
 _BURST = 20
 _LINES_PER_S = 2
 _MOST_TOLD = 256
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 Say = Callable[[str, str], None]
 """Tells a person something: the process's name, and one line."""
@@ -291,9 +289,7 @@ def _spawn(command: list[str], row: Process, cores: tuple[int, ...]) -> subproce
     nice = min(each.nice for each in row.threads.values())
 
     def prepare() -> None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, int(when_orphaned), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)  # the parent died before the line above: nobody would tell this one
+        tie(parent, when_orphaned)
         # Before it loads anything: what comes late is the station's, even while all of them start.
         os.nice(nice)
         if cores:

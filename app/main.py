@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +14,21 @@ from app.bus.place import Place
 from app.capture.camera import Camera
 from app.capture.pictures import read_picture
 from app.capture.watched import WatchedCamera, spotter_for
+from app.changeover import Preparing
 from app.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock, VirtualClock
 from app.config import Line, ModelSettings
-from app.detect.accelerator import Attachment, shown_frames, slowest_of
+from app.detect.attachment import Attachment, shown_frames
 from app.detect.blank import RUNTIME as BLANK
+from app.detect.building_use import measured_first
 from app.detect.choose import Candidate, candidates_of, open_and_prove, open_first_proven
 from app.detect.curtain import Curtain, Rules
 from app.detect.detector import Detector
-from app.detect.failover import JUST_NS, Accelerated, Failover
+from app.detect.failover import JUST_NS, Accelerated, Failover, Slices
 from app.detect.golden import Goldens, GoldenSamples, OneGolden
 from app.detect.inspection import Inspector
 from app.detect.package import Package
 from app.detect.runtimes import AUTO, PREFERRED, is_installed, open_detector
+from app.detect.standby import slowest_of
 from app.detect.zoo import chosen_package, find_package, zoo_folder
 from app.latency import LatencyLedger
 from app.reject.gpio import open_line
@@ -36,6 +39,7 @@ from app.types import Opening, Scalar
 from app.verdicts import Judge, Recorder
 
 if TYPE_CHECKING:
+    from app.health import AcceleratorHealth
     from app.rehearsal import Notebook, Rehearsal
     from app.twin.parts import PartSource
     from app.twin.scenario import Scenario
@@ -54,7 +58,14 @@ def ignore(_sentence: str) -> None:
     """Tells nobody."""
 
 
-def open_proven(package: Package, runtime: str, threads: int, tell: Tell = ignore) -> Detector:
+def open_proven(
+    package: Package,
+    runtime: str,
+    threads: int,
+    tell: Tell = ignore,
+    state: Path | None = None,
+    unused: Tell | None = None,
+) -> Detector:
     """Loads a package on a runtime, and refuses it unless its golden frames reproduce.
 
     With `auto` the next runtime that is installed is tried where they do not: an 8-bit file may be right on one and
@@ -64,28 +75,35 @@ def open_proven(package: Package, runtime: str, threads: int, tell: Tell = ignor
         package: The package.
         runtime: A runtime, or `auto`.
         threads: Threads of one inference.
-        tell: Told why a runtime was passed over.
+        tell: Told what decides.
+        state: The station's state folder: with `auto` what was measured there is tried first.
+        unused: Told why a runtime or a build was passed over; by default `tell` is.
 
     Raises:
         PackageError: They do not, or the package is broken.
         MissingDriverError: The runtime is not installed.
     """
     if runtime == AUTO:
-        candidates = [Candidate(package.variant, each) for each in PREFERRED if is_installed(each)]
+        candidates = tuple(Candidate(package.variant, each) for each in PREFERRED if is_installed(each))
+        if state is not None:
+            candidates = measured_first(candidates, state, package, "standby", threads, tell, unused=unused)
         choice = open_first_proven(package, candidates, read_picture, threads)
         for refusal in choice.refusals:
-            tell(f"{refusal.candidate} was passed over: {refusal.why}")
+            (unused or tell)(f"{refusal.candidate} was passed over: {refusal.why}")
         return choice.detector
     return open_and_prove(package, runtime, read_picture, threads)[0]
 
 
-def open_model(model: ModelSettings, state: Path, tell: Tell = ignore) -> tuple[Detector, Package]:
+def open_model(
+    model: ModelSettings, state: Path, tell: Tell = ignore, unused: Tell | None = None
+) -> tuple[Detector, Package]:
     """The detector that a line names, with its standby where it names one, and its package.
 
     Args:
         model: Which model, on which runtime.
         state: The station's state folder, which knows the active package.
-        tell: Told why a runtime was passed over.
+        tell: Told what decides.
+        unused: Told why a runtime or a build was passed over; by default `tell` is.
 
     Raises:
         PackageError: The package is broken or its golden frames do not reproduce.
@@ -94,13 +112,15 @@ def open_model(model: ModelSettings, state: Path, tell: Tell = ignore) -> tuple[
     package = find_package(chosen_package(model.package, state), zoo_folder())
     if model.runtime == BLANK:
         return open_detector(package, BLANK, model.threads), package
-    first = open_proven(package, model.runtime, model.threads, tell)
+    first = open_proven(package, model.runtime, model.threads, tell, state, unused)
     if model.standby in ("none", first.runtime):
         return first, package
-    return Failover(first, open_proven(package, model.standby, model.threads, tell)), package
+    return Failover(first, open_proven(package, model.standby, model.threads, tell, unused=unused)), package
 
 
-def open_accelerated(line: Line, state: Path, place: Place, tell: Tell = ignore) -> tuple[Accelerated, Package]:
+def open_accelerated(
+    line: Line, state: Path, place: Place, tell: Tell = ignore, unused: Tell | None = None
+) -> tuple[Accelerated, Package]:
     """The accelerator's model in the process that owns it, with the standby of this process, and its package.
 
     The standby is loaded, proven and timed first: what it needs at its slowest is kept back from the budget of every
@@ -110,7 +130,8 @@ def open_accelerated(line: Line, state: Path, place: Place, tell: Tell = ignore)
         line: The lane's settings.
         state: The station's state folder, which knows the active package.
         place: Where the processes meet.
-        tell: Told why a runtime was passed over, and how the budget is shared.
+        tell: Told what decides, and how the budget is shared.
+        unused: Told why a runtime or a build was passed over; by default `tell` is.
 
     Raises:
         PackageError: The package is broken or no standby of it is proven here.
@@ -120,19 +141,22 @@ def open_accelerated(line: Line, state: Path, place: Place, tell: Tell = ignore)
     package = find_package(chosen_package(model.package, state), zoo_folder())
     runtimes = [each for each in PREFERRED if is_installed(each)] if model.runtime == AUTO else [model.runtime]
     role = "standby" if any(each.startswith("standby-") for each in package.variants) else ""
-    choice = open_first_proven(package, candidates_of(package, runtimes, role), read_picture, model.threads)
+    candidates = candidates_of(package, runtimes, role)
+    if model.runtime == AUTO:
+        candidates = measured_first(candidates, state, package, "standby", model.threads, tell, unused=unused)
+    choice = open_first_proven(package, candidates, read_picture, model.threads)
     for refusal in choice.refusals:
-        tell(f"{refusal.candidate} was passed over: {refusal.why}")
+        (unused or tell)(f"{refusal.candidate} was passed over: {refusal.why}")
     slowest_ns = slowest_of(choice.detector, shown_frames(choice.package, read_picture), clock)
-    slice_ns = round(model.verdict_ms * NS_PER_MS) - slowest_ns
+    slices = Slices(round(model.verdict_ms * NS_PER_MS), slowest_ns, LEAST_SLICE_NS)
     name = f"{choice.package.variant} on {choice.detector.runtime}"
     tell(f"the standby, {name}, needs {slowest_ns / NS_PER_MS:.1f} ms at most")
     bells = Bell(place.bell("accelerator")), Bell(place.bell(f"lane{lane}-answer"))
     attach = Attachment(place.exchange(lane), package, read_picture, bells[0].ring, bells[1], clock)
-    curtain = Curtain(attach, Rules(max(slice_ns, LEAST_SLICE_NS)), clock)
+    curtain = Curtain(attach, Rules(slices.usual_ns), clock)
     own, wanted = choice.package.score_threshold, package.score_threshold
-    just_ns = max(JUST_NS, _gap_ns(line) - max(slice_ns, LEAST_SLICE_NS) - JUST_NS)
-    return Accelerated(choice.detector, package.spec, curtain, (own, wanted), clock, just_ns), package
+    just_ns = max(JUST_NS, _gap_ns(line) - slices.usual_ns - JUST_NS)
+    return Accelerated(choice.detector, package.spec, curtain, (own, wanted), clock, slices, just_ns), package
 
 
 def _gap_ns(line: Line) -> int:
@@ -140,6 +164,25 @@ def _gap_ns(line: Line) -> int:
     if len(line.cameras) > 1:
         return 0
     return round(line.part.min_pitch_mm / line.belt.v_max_mm_s * NS_PER_S)
+
+
+def health_for(lines: Sequence[Line], clock: Clock) -> AcceleratorHealth:
+    """What tells how the accelerator is, and never keeps whoever asks: an answer is there at the next question.
+
+    On the twin of a box without an accelerator that is one of the twin's.
+
+    Args:
+        lines: The lanes.
+        clock: Stamps the twin's readings.
+    """
+    from app.health.sources import NONE, choose_source, open_health
+
+    source = choose_source()
+    if source == NONE and all(map(is_twin, lines)):
+        from app.health.fake import FakeHealth
+
+        return FakeHealth(clock)
+    return open_health(source, deadline_ms=0.0)
 
 
 def goldens_of(setup: Setup) -> Goldens | None:
@@ -188,6 +231,7 @@ def build_station(  # noqa: PLR0913 - everything is injected, and here it all co
     latency: LatencyLedger | None = None,
     on_verdict: Callable[[], None] = lambda: None,
     identity: Mapping[str, Scalar] | None = None,
+    preparing: Preparing | None = None,
 ) -> Station:
     """Puts a station together on the pins of a factory.
 
@@ -202,6 +246,7 @@ def build_station(  # noqa: PLR0913 - everything is injected, and here it all co
         latency: Where the times of each stage are kept.
         on_verdict: Called when a verdict may have changed what is due next.
         identity: What runs here, for the ledger.
+        preparing: Makes what judges by another recipe; without it the recipe stays.
 
     Raises:
         ConfigError: A pin does not exist or is claimed twice.
@@ -225,6 +270,7 @@ def build_station(  # noqa: PLR0913 - everything is injected, and here it all co
         latency=latency,
         on_verdict=on_verdict,
         identity=identity,
+        preparing=preparing,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.config import Name, Settings
-from app.toml import read_toml, validated
+from app.toml import parse_toml, read_toml, validated
 
 
 class Roi(Settings):
@@ -53,6 +53,9 @@ class Recipe(Settings):
 
     schema_version: Literal[1] = Field(1, alias="schema", description="version of this layout")
     name: Name = Field("default", description="what people call the recipe")
+    package: str = Field(
+        "", max_length=120, description="model package that it is written for; empty: any that knows its classes"
+    )
     golden_sample: str = Field("", max_length=400, description="picture of a part without defects, beside this file")
     registration_px: float = Field(12, ge=0, le=200, description="farthest the part may lie from the golden sample")
     flag_margin: float = Field(0.1, ge=0, le=1, description="findings this far below the threshold are flagged")
@@ -85,3 +88,16 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: The file is absent, no TOML, or has keys or values that cannot be.
     """
     return validated(Recipe, read_toml(path), str(path))
+
+
+def parse_recipe(text: str, where: str) -> Recipe:
+    """Reads and checks a recipe that is no file.
+
+    Args:
+        text: What the file would hold.
+        where: What it is called, for the message.
+
+    Raises:
+        ConfigError: It is no TOML, or has keys or values that cannot be.
+    """
+    return validated(Recipe, parse_toml(text, where), where)

@@ -54,6 +54,16 @@ def load_setup(path: Path) -> Setup:
     """
     line = load_line(path)
     recipe = load_recipe(path.parent / line.recipe)
+    check_gates(recipe, line)
+    return Setup(line, recipe, path.parent, path.name)
+
+
+def check_gates(recipe: Recipe, line: Line) -> None:
+    """Refuses a recipe that sends parts where the line has no gate.
+
+    Raises:
+        ConfigError: It does.
+    """
     gates = {gate.destination for gate in line.gates}
     rules = {"default": recipe.default, **{label: recipe.rule(label) for label in recipe.classes}}
     for where, rule in rules.items():
@@ -62,7 +72,6 @@ def load_setup(path: Path) -> Setup:
                 f"recipe {recipe.name!r}: [{where}] rejects to {rule.destination!r}, and no gate serves that",
                 f"use one of {', '.join(sorted(gates))}, or add the gate to the line",
             )
-    return Setup(line, recipe, path.parent, path.name)
 
 
 def is_twin(line: Line) -> bool:

@@ -9,26 +9,30 @@ come. In real time each half has a thread of its own (`app.loops`); in virtual t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from threading import Lock
 
 from app.capture.camera import Camera
 from app.capture.trigger import SoftwareTrigger
+from app.changeover import Answer, Changeover, Preparing, Proposal
 from app.clock import NS_PER_MS, Clock
 from app.config import IDLE_MS, Line, inputs_of
 from app.decide import reject
-from app.errors import ActuationError, CameraError, FrameTimeoutError, LineError
+from app.errors import LineError
 from app.latency import LatencyLedger
 from app.recipe import Recipe
+from app.reject.hands import Hands
 from app.reject.handshake import Handshake
 from app.reject.kernel_watchdog import Guard
+from app.reject.levels import InputLevels
 from app.reject.lineio import Edge, Encoder, LineIO
+from app.reject.pulsing import PulseWish, Pulsing
 from app.reject.signals import Command, Expose, MoveGate, Permit
 from app.reject.tracking import Tracker
 from app.reject.watchdog import Heartbeat
-from app.status import CameraStatus, State, Status, StopReason
-from app.types import Frame, LedgerEvent, Reason, Scalar, Tally
-from app.verdicts import Judge, Recorder, Verdicts
+from app.sight import Sight
+from app.status import State, Status, StopReason
+from app.types import LedgerEvent, Reason, Scalar
+from app.verdicts import AtWork, Judge, Recorder, Verdicts
 
 STAGES = ("transfer", "wake", "pre", "infer", "decode", "decide", "frame_to_verdict", "command", "gate")
 """What the ledger of latencies measures. `transfer` runs from the exposure to the frame in memory, `wake` from there to
@@ -61,6 +65,7 @@ class Station:
         latency: Where the times of each stage are kept.
         on_verdict: Called in the thread of `serve` when a verdict may have changed what is due next.
         identity: What runs here, for the ledger: model, recipe, settings, version.
+        preparing: Makes what judges by another recipe; without it the recipe stays.
 
     Attributes:
         latency: The times of each stage.
@@ -83,6 +88,7 @@ class Station:
         latency: LatencyLedger | None = None,
         on_verdict: Callable[[], None] = _nobody,
         identity: Mapping[str, Scalar] | None = None,
+        preparing: Preparing | None = None,
     ) -> None:
         self.latency = latency or LatencyLedger(STAGES)
         self._line = line
@@ -90,7 +96,6 @@ class Station:
         self._stopwatch = stopwatch
         self._io = io
         self._encoder = encoder
-        self._cameras = cameras
         self._recorder = recorder
         self._tracker = tracker
         self._identity = identity or {}
@@ -98,11 +103,11 @@ class Station:
         self.beats = 0
         self._handshake = Handshake(line.handshake)
         self._turn = Lock()
+        self._sight = Sight(cameras, tracker, self._turn)
         self._verdicts = Verdicts(
             tracker=tracker,
             turn=self._turn,
-            recipe=recipe,
-            judge=judge,
+            at_work=AtWork(recipe, judge),
             recorder=recorder,
             latency=self.latency,
             clock=clock,
@@ -111,21 +116,19 @@ class Station:
             default_destination=line.default_gate.destination,
             on_verdict=on_verdict,
         )
+        self._changeover = Changeover(preparing, self._verdicts, tracker, self._turn, clock)
         toggle_ms = line.permit.toggle_ms if line.permit else IDLE_MS
         self._heartbeat = Heartbeat(WORKERS, round(toggle_ms * NS_PER_MS))
         self._software = (
             SoftwareTrigger(line.trigger.every_mm * line.encoder.counts_per_mm) if line.trigger.every_mm else None
         )
-        self._rejecting = {gate.destination: False for gate in line.gates}
-        self._is_permitted = False
+        self._hands = Hands(line, io, tracker.fault)
+        self._inputs = InputLevels(line)
+        self._pulsing = Pulsing(line, tracker, self._hands, self._inputs, self._hand_over)
         self._unsaved: list[LedgerEvent] = []
-        self._camera_faults = dict.fromkeys(cameras, "")
         self._is_followed = False
-        self._lost: set[str] = set()
-        self._early: dict[str, Frame] = {}
-        self._deaf: set[str] = set()
-        self._frames = dict.fromkeys(cameras, 0)
-        self._last_frame_ns = dict.fromkeys(cameras, 0)
+        self._why_degraded = ""
+        self._failovers = 0
         self._since_ns = clock.now_ns()
         self._state = State.STOPPED
 
@@ -141,6 +144,7 @@ class Station:
         with self._turn:
             now_ns = self._clock.now_ns()
             active = [name for name in inputs_of(self._line) if self._io.is_active(name)]
+            self._inputs.start(active)
             self._tracker.start(self._encoder.read(now_ns), now_ns, active, **self._identity)
             self._is_followed = True
             self._finish(now_ns)
@@ -159,6 +163,19 @@ class Station:
             question(self._tracker)
             self._finish(self._clock.now_ns())
 
+    def propose(self, proposal: Proposal, answer: Answer) -> None:
+        """Lets a person have another recipe, which is taken up between two parts; see `Changeover.propose`."""
+        self._changeover.propose(proposal, answer)
+
+    @property
+    def at_work(self) -> AtWork:
+        """What parts are judged by that are triggered now."""
+        return self._verdicts.at_work
+
+    def rest(self) -> None:
+        """Does what waits until no picture does, in the thread of `serve`."""
+        self._changeover.rest()
+
     def place(self) -> tuple[int, int]:
         """Epoch and sequence number of the newest ledger event."""
         return self._tracker.epoch, self._tracker.sequence
@@ -171,85 +188,117 @@ class Station:
         """Ends a latched stop; see `Tracker.reset`."""
         self.ask(lambda tracker: tracker.reset(by, role, reason, is_cleared=is_cleared))
 
-    def status(self, failovers: int = 0, why_degraded: str = "") -> Status:
-        """How the station is now.
+    def pulse(self, wish: PulseWish) -> int:
+        """Tries an output of a standing line; see `Pulsing.begin`, whose errors it raises."""
+        with self._turn:
+            now_ns = self._clock.now_ns()
+            self._pulsing.observe(self._encoder.read(now_ns), now_ns)
+            try:
+                return self._pulsing.begin(wish, now_ns, is_recorded=self._is_recorded())
+            finally:
+                self._finish(now_ns)
+
+    def silence(self) -> None:
+        """Lets the buzzer be still for what is wrong now; see `Handshake.silence`."""
+        with self._turn:
+            self._handshake.silence()
+            self._finish(self._clock.now_ns())
+
+    def note_judge(self, why_degraded: str, failovers: int) -> None:
+        """Takes down who judges, as the detector tells it.
 
         Args:
-            failovers: Frames that the standby judged.
             why_degraded: Why the standby judges; empty while it does not.
+            failovers: Frames that the standby judged because the first detector could not.
         """
-        now_ns = self._clock.now_ns()
         with self._turn:
-            tracker = self._tracker
-            latches = tuple(StopReason(e.cause.value, e.text, e.at_ns, e.part_id) for e in tracker.latches)
-            state, why = tracker.state, latches[0].text if latches else ""
-            tally, lot = tracker.tally, tracker.lot
-        camera_fault = next((text for text in self._camera_faults.values() if text), "")
-        if state is State.RUNNING and camera_fault:
-            state, why = State.NO_CAMERA, camera_fault
-        elif state is State.RUNNING and why_degraded:
-            state, why = State.DEGRADED, why_degraded
-        if state is not self._state:
-            self._state, self._since_ns = state, now_ns
-        return self._snapshot(now_ns, state, why, tally, lot, latches, failovers)
+            self._why_degraded, self._failovers = why_degraded, failovers
+            self._note_state(self._clock.now_ns())
 
-    def _snapshot(
-        self,
-        now_ns: int,
-        state: State,
-        why: str,
-        tally: Tally,
-        lot: str,
-        latches: tuple[StopReason, ...],
-        failovers: int,
-    ) -> Status:
+    def status(self) -> Status:
+        """How the station is now. Looks, and changes nothing."""
+        now_ns, tracker, verdicts = self._clock.now_ns(), self._tracker, self._verdicts
+        with self._turn:
+            latches = tuple(StopReason(e.cause.value, e.text, e.at_ns, e.part_id) for e in tracker.latches)
+            line_state, state = tracker.state, self._present_state()
+            since_ns = self._since_ns if state is self._state else now_ns
+            tally, lot = tracker.tally, tracker.lot
+            bar = self._pulsing.bar(now_ns, is_recorded=self._is_recorded())
+        is_blind, is_degraded = bool(self._sight.fault), bool(self._why_degraded)
         return Status(
             state=state,
-            why=why,
-            since_ns=self._since_ns,
+            why=latches[0].text if latches else self._why(state),
+            since_ns=since_ns,
             at_ns=now_ns,
             tally=tally,
             lot=lot,
-            failovers=failovers,
-            stray_frames=self._verdicts.stray_frames,
-            misses=self._verdicts.misses,
+            failovers=self._failovers,
+            stray_frames=verdicts.stray_frames,
+            misses=verdicts.misses,
             lane=self._line.line.lane,
             name=self._line.line.name,
-            epoch=self._tracker.epoch,
+            epoch=tracker.epoch,
             budget_ms=self._line.model.verdict_ms,
-            speed_mm_s=round(self._tracker.speed_mm_s, 1),
-            position_mm=round(self._tracker.position_mm, 1),
-            count=self._tracker.count,
-            missed=self._tracker.missed,
-            is_permitted=self._is_permitted,
+            speed_mm_s=round(tracker.speed_mm_s, 1),
+            position_mm=round(tracker.position_mm, 1),
+            count=tracker.count,
+            missed=tracker.missed,
+            is_permitted=self._hands.is_permitted,
             latches=latches,
-            cameras=tuple(self._camera_status(name) for name in self._cameras),
-            pictures_dropped=self._verdicts.pictures_dropped,
-            challenge_phase=self._tracker.challenge_phase,
-            is_challenge_due=self._tracker.is_challenge_due(),
+            cameras=self._sight.status(),
+            pictures_dropped=verdicts.pictures_dropped,
+            challenge_phase=tracker.challenge_phase,
+            is_challenge_due=tracker.is_challenge_due(),
+            lamps=self._handshake.lit(line_state, is_blind=is_blind, is_degraded=is_degraded),
+            has_buzzer=self._handshake.has_buzzer,
+            inputs=self._inputs.status(),
+            outputs=self._pulsing.outputs(),
+            pulse_bar=bar,
         )
+
+    def _present_state(self) -> State:
+        """What the line is doing, cameras and detector included."""
+        state = self._tracker.state
+        if state is not State.RUNNING:
+            return state
+        if self._sight.fault:
+            return State.NO_CAMERA
+        return State.DEGRADED if self._why_degraded else state
+
+    def _why(self, state: State) -> str:
+        """The cause of a state that nothing has latched."""
+        return {State.NO_CAMERA: self._sight.fault, State.DEGRADED: self._why_degraded}.get(state, "")
+
+    def _note_state(self, now_ns: int) -> None:
+        """Takes down since when the line does what it does."""
+        state = self._present_state()
+        if state is not self._state:
+            self._state, self._since_ns = state, now_ns
 
     # The loop
 
     def step(self) -> None:
         """Does everything that is due now, in one thread."""
         self.step_line()
-        for name in self._cameras:
+        for name in self._sight.names:
             if self.serve(name):
                 with self._turn:
                     self._finish(self._clock.now_ns())
+        self.rest()
 
     def step_line(self) -> None:
         """Does everything that is due on the line: edges, gates, triggers, permit."""
         edges = self._io.edges()
         now_ns = self._clock.now_ns()
         with self._turn:
-            self._tracker.observe(self._encoder.read(now_ns), now_ns)
+            reading = self._encoder.read(now_ns)
+            self._tracker.observe(reading, now_ns)
+            self._pulsing.observe(reading, now_ns)
             self._sense(edges)
             self._finish(now_ns)  # gates first: what follows is not due to the microsecond
             faults = self._io.tick(now_ns)
             for text in faults:
-                self._tracker.fault(text)
+                self._hands.fault(text)
             self._tracker.ledger(is_full=self._recorder.is_full)
             if faults or self._tracker.has_commands:
                 self._finish(now_ns)
@@ -259,23 +308,14 @@ class Station:
     def serve(self, name: str) -> bool:
         """Judges the frames that a camera has now; says whether there were any."""
         is_any = False
-        camera = self._cameras[name]
         while True:
             self._heartbeat.progress("verdict")
             if not self._is_followed:  # what a camera does before the belt is followed concerns no part
                 return is_any
-            try:
-                frame = self._early.pop(name, None) or camera.grab(self._clock.now_ns())
-            except FrameTimeoutError:
-                self._hear(name)
-                return is_any
-            except CameraError as error:
-                self._lose(name, str(error))
+            frame = self._sight.grab(name, self._clock.now_ns())
+            if frame is None:
                 return is_any
             is_any = True
-            self._deaf.discard(name)
-            self._hear(name)
-            self._last_frame_ns[name] = frame.in_memory_ns
             is_early = False
             try:
                 is_early = not self._verdicts.judge(frame)
@@ -283,9 +323,9 @@ class Station:
                 if not is_early:
                     frame.release()
             if is_early:
-                self._early[name] = frame
+                self._sight.set_aside(name, frame)
                 return is_any
-            self._frames[name] += 1
+            self._sight.count(name)
 
     def next_wake_ns(self) -> int:
         """When `step_line` is next needed, if no edge and no frame comes first."""
@@ -296,6 +336,7 @@ class Station:
                 self._tracker.next_wake_ns(now_ns),
                 self._io.next_due_ns(),
                 self._heartbeat.next_due_ns(),
+                self._pulsing.due_ns(),
             ]
         return max(now_ns, min(each for each in due if each is not None))
 
@@ -317,53 +358,19 @@ class Station:
         try:
             self._io.close()
             self._encoder.close()
-            while self._early:
-                self._early.popitem()[1].release()
-            for camera in self._cameras.values():
-                camera.close()
+            self._sight.close()
             is_safe = is_wanted
         finally:
+            if self._pulsing.close():
+                self._hand_over()
             for guard in self._guards:
                 guard.close(is_safe=is_safe)
 
     # How
 
-    def _lose(self, name: str, text: str) -> None:
-        """A camera gives no frames, and has forgotten what it was asked for."""
-        self._camera_faults[name] = text
-        if name in self._early:
-            self._early.pop(name).release()
-        if name not in self._lost:
-            self._lost.add(name)
-            self._deaf.discard(name)
-            with self._turn:
-                self._tracker.camera(name, text, is_lost=True)
-
-    def _hear(self, name: str) -> None:
-        """A camera works: whatever is wrong with its frames, it says itself."""
-        said: CameraStatus | None = getattr(self._cameras[name], "said", None)
-        text = said.text if said else ""
-        before, was_lost = self._camera_faults[name], name in self._lost
-        if name in self._deaf or (text == before and not was_lost):
-            return
-        self._lost.discard(name)
-        self._camera_faults[name] = text
-        if was_lost or not (text and before):
-            with self._turn:
-                self._tracker.camera(name, text, is_lost=False)
-
-    def _camera_status(self, name: str) -> CameraStatus:
-        said: CameraStatus = getattr(self._cameras[name], "said", None) or CameraStatus(name)
-        return replace(
-            said,
-            text=self._camera_faults[name],
-            frames=self._frames[name],
-            last_frame_ns=self._last_frame_ns[name],
-            is_away=name in self._lost,
-        )
-
     def _sense(self, edges: Sequence[Edge]) -> None:
         for edge in edges:
+            self._inputs.note(edge)
             self._tracker.edge(edge)
         if self._software is not None:
             reading = self._encoder.read(self._clock.now_ns())
@@ -374,55 +381,39 @@ class Station:
     def _finish(self, now_ns: int) -> None:
         """Lets the tracker say what is due, does it, and hands the record over."""
         self._tracker.tick(now_ns)
+        self._pulsing.look(now_ns)
         for command in self._tracker.take_commands():
             self._obey(command, now_ns)
+        self._note_state(now_ns)
         self._say_bad_news(now_ns)
         self._heartbeat.progress("output")
+        self._hand_over()
+
+    def _hand_over(self) -> bool:
+        """Hands the record over; says whether all of it was taken."""
         events = self._tracker.take_events()
         if events or self._unsaved:
             waiting = [*self._unsaved, *events]
             self._unsaved = waiting[self._recorder.take(waiting) :]
+        return not self._unsaved
+
+    def _is_recorded(self) -> bool:
+        return not (self._recorder.is_full or self._unsaved)
 
     def _obey(self, command: Command, now_ns: int) -> None:
         if isinstance(command, MoveGate):
             started_ns = self._stopwatch.now_ns()
-            self._rejecting[command.destination] = command.is_rejecting
-            self._move(command.destination, now_ns)
+            self._hands.move(command.destination, now_ns, is_rejecting=command.is_rejecting)
             self.latency.note("command", self._stopwatch.now_ns() - started_ns)
             if command.due_ns is not None and self._clock is self._stopwatch:
                 self.latency.note("gate", self._clock.now_ns() - command.due_ns)
         elif isinstance(command, Expose):
             self._expose(command, now_ns)
         elif isinstance(command, Permit):
-            self._is_permitted = command.is_given
-            if not command.is_given:
-                self._drop_permit()
-
-    def _drop_permit(self) -> None:
-        try:
-            self._io.drop_permit()
-        except ActuationError as error:
-            # The toggles end here all the same, so the relay drops by itself within its hold time.
-            self._tracker.fault(str(error))
-
-    def _move(self, destination: str, now_ns: int) -> None:
-        try:
-            self._io.set_gate(destination, self._rejecting[destination], now_ns)
-        except ActuationError as error:
-            self._tracker.fault(str(error))
+            self._hands.permit(is_given=command.is_given)
 
     def _expose(self, command: Expose, now_ns: int) -> None:
-        name = command.exposure.camera
-        text = self._camera_faults[name] if name in self._lost else ""
-        if not text:
-            try:
-                self._cameras[name].trigger(now_ns)
-            except CameraError as error:
-                text = str(error)
-                self._deaf.add(name)
-                if not self._camera_faults[name]:
-                    self._tracker.camera(name, text, is_lost=False)
-                self._camera_faults[name] = text
+        text = self._sight.trigger(command.exposure.camera, now_ns)
         if text:
             destination = self._line.default_gate.destination
             self._tracker.verdict(reject(command.part_id, Reason.NO_FRAME, text, destination, now_ns))
@@ -430,16 +421,8 @@ class Station:
     def _refresh(self, now_ns: int) -> None:
         """Shows that the loop works: one more permit edge, and the held outputs once more."""
         self.beats += 1
-        if self._is_permitted:
-            try:
-                self._io.toggle_permit(now_ns)
-            except ActuationError as error:
-                self._tracker.fault(str(error))
-        for gate in self._line.gates:
-            if not gate.is_pulse:
-                self._move(gate.destination, now_ns)
-        for name, is_on in self._handshake.beat():
-            self._set_line(name, now_ns, is_on=is_on)
+        self._hands.toggle_permit(now_ns)
+        self._hands.refresh(self._handshake.beat(), now_ns)
         for guard in self._guards:
             try:
                 guard.pet(now_ns)
@@ -452,12 +435,6 @@ class Station:
             return
         tracker = self._tracker
         causes = [latch.cause for latch in tracker.latches]
-        is_blind = any(self._camera_faults.values())
-        for name, is_on in self._handshake.update(tracker.state, causes, is_blind=is_blind):
-            self._set_line(name, now_ns, is_on=is_on)
-
-    def _set_line(self, name: str, now_ns: int, *, is_on: bool) -> None:
-        try:
-            self._io.set_line(name, is_on, now_ns)
-        except ActuationError as error:
-            self._tracker.fault(str(error))
+        is_blind, is_degraded = bool(self._sight.fault), bool(self._why_degraded)
+        for name, _ in self._handshake.update(tracker.state, causes, is_blind=is_blind, is_degraded=is_degraded):
+            self._hands.let_go(name, now_ns)

@@ -64,6 +64,73 @@ class CameraStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class InputStatus:
+    """How an input is.
+
+    Attributes:
+        name: Its name, as `app.config.inputs_of` gives it.
+        is_active: It is active, polarity undone and debounced.
+        edges: Debounced edges since the station's start.
+        changed_ns: When the last one was; 0 before the first.
+    """
+
+    name: str
+    is_active: bool = False
+    edges: int = 0
+    changed_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutputStatus:
+    """How an output was told to be.
+
+    Attributes:
+        name: Its name, as `app.config.outputs_of` gives it.
+        is_on: It is energised; the permit: it is given.
+        is_pulsed: Somebody tries it now.
+        least_ms: The shortest time for which it may be tried.
+        most_ms: The longest; 0: it may never be tried.
+    """
+
+    name: str
+    is_on: bool = False
+    is_pulsed: bool = False
+    least_ms: float = 0.0
+    most_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AcceleratorStatus:
+    """How the accelerator stands with a station, and what the station does without it.
+
+    Attributes:
+        phase: `away`, `proving`, `trusted` or `parked`.
+        why: Why it does not judge, in words; empty while it does.
+        since_ns: Since when it stands there.
+        runtime: What it runs on; empty before it was there for the first time.
+        standby: What the standby runs on.
+        failures: How often it has failed since the station's start.
+        promotions: How often it came to be trusted.
+        slice_ms: How long it may take for a part.
+        standby_ms: What the standby needs for a picture at its slowest.
+        standby_mm_s: The speed that the standby holds alone, up to the line's fastest.
+        asks_mm_s: The line is asked to run no faster than this now; `None`: as fast as it does.
+    """
+
+    phase: str
+    why: str
+    since_ns: int
+    runtime: str = ""
+    standby: str = ""
+    failures: int = 0
+    promotions: int = 0
+    slice_ms: float = 0.0
+    standby_ms: float = 0.0
+    standby_mm_s: float = 0.0
+    asks_mm_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A snapshot of the station.
 
@@ -81,6 +148,7 @@ class Status:
         name: The line's name.
         epoch: Which start of the station this is.
         recipe: The recipe's name.
+        recipe_sha256: The hash of its text.
         package: The model package's name.
         runtime: What runs the model.
         budget_ms: Longest time from frame in memory to verdict.
@@ -95,7 +163,15 @@ class Status:
         pictures_dropped: Pictures that could not be handed to the recorder.
         challenge_phase: What the challenge test waits for; `IDLE` where none runs.
         is_challenge_due: A challenge test should be run now.
+        lamps: The lamps of the stack light that are lit, or would be: `lamp_red`, `lamp_amber`, `lamp_green`; and
+            `buzzer`.
+        has_buzzer: There is a buzzer.
         scheduling: What the kernel granted the station's threads, in words.
+        accelerator: How the accelerator stands; `None` on a line without one.
+        inputs: Every wired input.
+        outputs: Every wired output.
+        pulse_bar: Why no output may be tried now, as a code of `app.reject.pulses.Bar`; empty: one may.
+        unused: Builds, engines and models that could judge and do not, each with its reason, as sentences.
     """
 
     state: State
@@ -111,6 +187,7 @@ class Status:
     name: str = ""
     epoch: int = 1
     recipe: str = ""
+    recipe_sha256: str = ""
     package: str = ""
     runtime: str = ""
     budget_ms: float = 0.0
@@ -125,7 +202,14 @@ class Status:
     pictures_dropped: int = 0
     challenge_phase: str = "IDLE"
     is_challenge_due: bool = False
+    lamps: tuple[str, ...] = ()
+    has_buzzer: bool = False
     scheduling: str = ""
+    accelerator: AcceleratorStatus | None = None
+    inputs: tuple[InputStatus, ...] = ()
+    outputs: tuple[OutputStatus, ...] = ()
+    pulse_bar: str = "RUNNING"
+    unused: tuple[str, ...] = ()
 
 
 def encode_status(status: Status) -> bytes:
@@ -146,7 +230,13 @@ def decode_status(data: bytes) -> Status:
         values["state"] = State(values["state"])
         values["tally"] = Tally(**values["tally"])
         values["latches"] = tuple(StopReason(**each) for each in values.get("latches", ()))
+        values["lamps"] = tuple(values.get("lamps", ()))
+        values["unused"] = tuple(values.get("unused", ()))
         values["cameras"] = tuple(CameraStatus(**each) for each in values.get("cameras", ()))
+        values["inputs"] = tuple(InputStatus(**each) for each in values.get("inputs", ()))
+        values["outputs"] = tuple(OutputStatus(**each) for each in values.get("outputs", ()))
+        if values.get("accelerator") is not None:
+            values["accelerator"] = AcceleratorStatus(**values["accelerator"])
         return Status(**values)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BusError(

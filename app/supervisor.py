@@ -6,33 +6,29 @@ one that is gone itself is made safe by the permit relay.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from types import FrameType
 
 from app.bus.block import BlockWriter
 from app.bus.place import Place
 from app.child import Child, Say
 from app.clock import NS_PER_MS, NS_PER_S, Clock
+from app.ending import ending_on_signals
 from app.processes import Kind, Process, cores_of
 from app.signs import Watch
+from app.support.supervised import BLOCK, BLOCK_BYTES, MOST_ENDINGS, ChildStatus, End, Supervised, encode_supervised
 
 LOOK_S = 0.05
 """Children are looked after so often; a station that has ended is started again as soon."""
 
-STATUS_NAME = "supervisor.status"
-STATUS_BYTES = 1 << 16
 REAP_NS = NS_PER_S
 """What was killed is waited for so long; the kernel may be held up by a disk."""
 
 _STATUS_NS = NS_PER_S // 4
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,33 +42,6 @@ class Ending:
 
     exit_code: int = 0
     sentence: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ChildStatus:
-    """How one process is; a line of the block `supervisor.status`.
-
-    Attributes:
-        name: The row's name.
-        kind: What it does.
-        lane: Its lane, if it has one.
-        pid: Its process id; 0 while it does not run.
-        since_ns: When it was started, or ended.
-        is_alive: It has shown a sign of life since it was started.
-        age_ms: How long ago the last one was.
-        restarts: How often it was started again.
-        last_exit: How it last ended, in words.
-    """
-
-    name: str
-    kind: str
-    lane: int | None
-    pid: int
-    since_ns: int
-    is_alive: bool
-    age_ms: float
-    restarts: int
-    last_exit: str
 
 
 class Supervisor:
@@ -105,9 +74,10 @@ class Supervisor:
         self._say = say
         self._pause = pause
         self._is_wanted = True
-        self._status = BlockWriter(status_path(place), STATUS_BYTES)
+        self._status = BlockWriter(status_path(place), BLOCK_BYTES)
         self._told: tuple[object, ...] = ()
         self._told_ns = 0
+        self._ends: deque[End] = deque(maxlen=MOST_ENDINGS)
 
     def run(self, on_look: Callable[[], None] = lambda: None) -> Ending:
         """Runs until `stop` is called or a signal asks to end, and ends all within two seconds.
@@ -119,7 +89,7 @@ class Supervisor:
             Exit code 0 after a wish to end, that of an essential process which cannot start as things are, or 1 where
             a station had to be killed.
         """
-        with self._ending_on_signals():
+        with ending_on_signals(self.stop):
             try:
                 return self._run(on_look)
             finally:
@@ -171,7 +141,10 @@ class Supervisor:
 
     def _look(self) -> None:
         for child in self.children:
+            had_run = child.is_running
             child.look(self._clock.now_ns())
+            if had_run and not child.is_running:
+                self._ends.append(End(child.row.name, child.since_ns, child.last_exit))
         now_ns = self._clock.now_ns()
         facts = tuple((child.pid, child.starts, child.watch.is_alive) for child in self.children)
         if facts != self._told or now_ns - self._told_ns >= _STATUS_NS:
@@ -209,28 +182,10 @@ class Supervisor:
             self._pause(LOOK_S / 5)
 
     def _publish(self) -> None:
-        said = {
-            "at_ns": self._clock.now_ns(),
-            "pid": os.getpid(),
-            "processes": [asdict(each) for each in self.statuses()],
-        }
-        self._status.write(json.dumps(said, separators=(",", ":")).encode())
-
-    @contextmanager
-    def _ending_on_signals(self) -> Iterator[None]:
-        def end(_number: int, _frame: FrameType | None) -> None:
-            self.stop()
-
-        # What whoever started this one has it ignore, as nohup does, stays ignored.
-        heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, end) for number in heard}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        said = Supervised(self._clock.now_ns(), os.getpid(), self.statuses(), tuple(self._ends))
+        self._status.write(encode_supervised(said))
 
 
 def status_path(place: Place) -> Path:
     """Where the supervisor says how the processes are: JSON in a block."""
-    return place.root / STATUS_NAME
+    return place.root / BLOCK

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from app.bus.block import BlockReader
+from app.bus.block import read_block
 from app.bus.events import decode_event
 from app.bus.place import Place
 from app.bus.ring import RingReader
@@ -70,10 +70,6 @@ def _pending(ring: Path) -> Iterator[LedgerEvent]:
 
 def _last_status(block: Path) -> Status | None:
     with suppress(BusError):
-        reader = BlockReader(block)
-        try:
-            said = reader.read()
-            return decode_status(said) if said else None
-        finally:
-            reader.close()
+        said = read_block(block)
+        return decode_status(said) if said else None
     return None

@@ -40,6 +40,22 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid TOML: {error}", "correct that line") from error
 
 
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Reads TOML that is no file.
+
+    Args:
+        text: What the file would hold.
+        where: What it is called, for the message.
+
+    Raises:
+        ConfigError: It is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not valid TOML: {error}", "correct that line") from error
+
+
 def validated(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
     """Checks values against a model and freezes them.
 

@@ -144,6 +144,7 @@ def _reaching(row: Process, box: Box) -> list[str]:
         writes.append(box.state)
     lines += [f"ReadWritePaths={' '.join(_quoted(str(path)) for path in writes)}"] if writes else []
     lines += [f"DeviceAllow={device} rw" for device in row.devices]
+    lines += ["SupplementaryGroups=systemd-journal"] if row.kind is Kind.WEB else []  # the page of the log
     if row.needs_network:
         return [*lines, "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK"]
     return [*lines, "PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX"]

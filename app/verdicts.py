@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
 from app.clock import Clock
 from app.decide import decide, reject
-from app.detect.detector import Result
+from app.detect.detector import Result, Timed
 from app.errors import DataError, DetectorError
 from app.latency import LatencyLedger
 from app.recipe import Recipe
@@ -25,7 +26,7 @@ MOST_RECORDED = 64
 """Detections of one frame that the ledger keeps, best first."""
 
 
-class Judge(Protocol):
+class Judge(Timed, Protocol):
     """What finds defects in one frame: `app.detect.inspection.Inspector`, or what a test puts in its place."""
 
     def inspect(self, image: Image, name: str) -> Result:
@@ -50,6 +51,23 @@ class Recorder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AtWork:
+    """A recipe, what judges by it, and from when on.
+
+    Attributes:
+        recipe: What counts as a defect.
+        judge: The detector with this recipe.
+        sha256: The hash of the recipe's text; empty where it came with the start of the station.
+        since_part: The first part that is judged by it.
+    """
+
+    recipe: Recipe
+    judge: Judge
+    sha256: str = ""
+    since_part: int = 0
+
+
 class Verdicts:
     """Judges the frames of one lane.
 
@@ -58,8 +76,7 @@ class Verdicts:
     Args:
         tracker: The model of the belt.
         turn: Held by whoever uses the tracker.
-        recipe: What counts as a defect.
-        judge: The detector with its recipe.
+        at_work: The recipe, and what judges by it.
         recorder: Who keeps pictures.
         latency: Where the times of each stage are kept.
         clock: Time for decisions.
@@ -72,6 +89,7 @@ class Verdicts:
         misses: Verdicts that took longer than the budget.
         stray_frames: Frames that belonged to no part.
         pictures_dropped: Pictures that the recorder did not take.
+        seen: Height and width of the last frame; `None` before the first.
     """
 
     def __init__(  # noqa: PLR0913 - everything is injected
@@ -79,8 +97,7 @@ class Verdicts:
         *,
         tracker: Tracker,
         turn: Lock,
-        recipe: Recipe,
-        judge: Judge,
+        at_work: AtWork,
         recorder: Recorder,
         latency: LatencyLedger,
         clock: Clock,
@@ -92,10 +109,10 @@ class Verdicts:
         self.misses = 0
         self.stray_frames = 0
         self.pictures_dropped = 0
+        self.seen: tuple[int, int] | None = None
         self._tracker = tracker
         self._turn = turn
-        self._recipe = recipe
-        self._judge = judge
+        self._at_work: tuple[AtWork, ...] = (at_work,)
         self._recorder = recorder
         self._latency = latency
         self._clock = clock
@@ -106,6 +123,25 @@ class Verdicts:
         self._default_destination = default_destination
         self._on_verdict = on_verdict
         self._found: dict[int, list[Detection]] = {}
+
+    @property
+    def at_work(self) -> AtWork:
+        """What parts are judged by that are triggered now."""
+        return self._at_work[0]
+
+    def adopt(self, at_work: AtWork, oldest: int | None) -> None:
+        """Judges by another recipe from its first part on; those before it keep theirs.
+
+        Args:
+            at_work: The recipe, and what judges by it.
+            oldest: The oldest part that waits for its verdict.
+        """
+        kept = [at_work]
+        for before in self._at_work:
+            if oldest is None or oldest >= kept[-1].since_part:
+                break
+            kept.append(before)
+        self._at_work = tuple(kept)
 
     def judge(self, frame: Frame) -> bool:
         """Takes one frame from memory to verdict; the frame stays the caller's to release.
@@ -122,9 +158,12 @@ class Verdicts:
             self.stray_frames += 1
             return True
         part_id, now_ns = exposure.part_id, self._clock.now_ns()
+        at_work = next(each for each in self._at_work if part_id >= each.since_part)
+        self.seen = (frame.image.shape[0], frame.image.shape[1])
         result: Result | None = None
+        at_work.judge.begin(self._since(frame, started_ns))
         try:
-            result = self._judge.inspect(frame.image, frame.name)
+            result = at_work.judge.inspect(frame.image, frame.name)
         except (DetectorError, DataError) as error:
             verdict = reject(part_id, Reason.DETECTOR_FAILED, str(error), self._default_destination, now_ns)
             decide_ns = 0
@@ -132,16 +171,18 @@ class Verdicts:
             found = self._found.setdefault(part_id, [])
             found.extend(result.detections)
             decided_ns = self._stopwatch.now_ns()
-            verdict = decide(part_id, found, self._recipe, now_ns)
+            verdict = decide(part_id, found, at_work.recipe, now_ns)
             decide_ns = self._stopwatch.now_ns() - decided_ns
         with self._turn:
             is_last = result is None or self._tracker.is_complete(part_id)
             if is_last:
                 self._tracker.verdict(verdict)
         total_ns = self._stopwatch.now_ns() - self._since(frame, started_ns)
+        at_work.judge.done(total_ns)
         if is_last:
             self._on_verdict()
-        self._note(frame, exposure, verdict, result, (started_ns, decide_ns, total_ns), is_last=is_last)
+        said = {"recipe_sha256": at_work.sha256} if at_work.sha256 else {}
+        self._note(frame, exposure, verdict, result, (started_ns, decide_ns, total_ns), said, is_last=is_last)
         return True
 
     def _note(
@@ -151,6 +192,7 @@ class Verdicts:
         verdict: Verdict,
         result: Result | None,
         times_ns: tuple[int, int, int],
+        said: Mapping[str, Scalar],
         *,
         is_last: bool,
     ) -> None:
@@ -168,7 +210,7 @@ class Verdicts:
             note("decode", result.decode_ns)
             note("decide", decide_ns)
         if is_last:
-            note("frame_to_verdict", total_ns)
+            note("frame_to_verdict", total_ns, exposure.part_id)
             self.misses += total_ns > self._budget_ns
             detections = self._found.pop(exposure.part_id, detections)
         is_kept = self._recorder.keep(frame, verdict, detections)
@@ -194,6 +236,7 @@ class Verdicts:
             "decode_us": result.decode_ns // NS_PER_US if result else 0,
             "decide_us": decide_ns // NS_PER_US,
             "total_us": total_ns // NS_PER_US,
+            **said,
         }
         with self._turn:
             self._tracker.judged(exposure.part_id, data)

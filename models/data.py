@@ -104,7 +104,7 @@ def load_coco(truth: Path, images: Path, golden: Path | None, classes: Sequence[
 
 
 def read_picture(path: Path, channels: int = 1) -> Picture:
-    """Decodes a picture as the camera would deliver it.
+    """Decodes a picture as the camera would deliver it: its pixels as they are stored, whatever its EXIF data asks for.
 
     Args:
         path: An image file.
@@ -117,7 +117,7 @@ def read_picture(path: Path, channels: int = 1) -> Picture:
         DataError: The file is missing or is no picture.
     """
     flag = cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR
-    pixels = cv2.imread(str(path), flag)
+    pixels = cv2.imread(str(path), flag | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
         raise DataError(f"picture {path} cannot be read", "check that it exists and is a picture")
     return np.ascontiguousarray(pixels, dtype=np.uint8)

@@ -64,12 +64,13 @@ class NetShape:
     """Channel counts of `models.nets.net.PeakNet` and `models.nets.classify.ClassNet`.
 
     Attributes:
-        stem: At stride 4.
-        fine: Layers at stride 8.
-        coarse: Layers at stride 16.
-        deep: Layers at stride 32; none: the net ends at 16.
+        stem: At the stem's stride.
+        fine: Layers at twice that stride.
+        coarse: Layers at four times.
+        deep: Layers at eight times; none: the net ends before.
+        stem_stride_px: Pixels to each side that the stem makes one, 2 or 4; 2 is for pictures that were shrunk.
         head: Layers before the last, on the grid; a classifier has none.
-        head_stride_px: The grid's stride, 4 or 8.
+        head_stride_px: The grid's stride, 4 or 8: the stem's, or twice that.
         is_branched: Train each 3x3 kernel as the sum of three.
         embedding: Give out the mean of the coarsest map, for drift monitoring.
         suppress_iou: A box that overlaps a better one of its class by more than this share of their union goes; 0:
@@ -82,11 +83,17 @@ class NetShape:
     coarse: tuple[int, ...] = (48, 48, 48)
     deep: tuple[int, ...] = ()
     head: tuple[int, ...] = (24,)
+    stem_stride_px: int = 4
     head_stride_px: int = 8
     is_branched: bool = True
     embedding: bool = True
     suppress_iou: float = 0.0
     size: str = ""
+
+    @property
+    def deepest_stride_px(self) -> int:
+        """Pixels to a cell of the coarsest map: what the sides of pictures must be multiples of."""
+        return self.stem_stride_px * (8 if self.deep else 4)
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,17 @@ def _general_checks(recipe: TrainingRecipe) -> Iterator[tuple[bool, str]]:
 
 def _shape_checks(recipe: TrainingRecipe) -> Iterator[tuple[bool, str]]:
     shape, net = recipe.input, recipe.net
-    deepest = 32 if net.deep else 16
+    deepest = net.deepest_stride_px
     is_whole = shape.width_px % deepest == 0 and shape.height_px % deepest == 0
     yield is_whole and min(shape.width_px, shape.height_px) > 0, f"input sides must be multiples of {deepest}"
     yield shape.channels in (1, 3), "input.channels must be 1 or 3"
     yield not shape.two_level or shape.channels == 1, "input.two_level wants one channel"
     yield not shape.two_level or recipe.kind == "detection", "input.two_level is for detection"
     yield 0 <= shape.black_level < shape.white_level <= _FULL_LEVEL, "input levels must rise, 0 to 255"
+    yield net.stem_stride_px in (2, 4), "net.stem_stride_px must be 2 or 4"
     yield net.head_stride_px in (4, 8), "net.head_stride_px must be 4 or 8"
+    is_grid = net.head_stride_px in (net.stem_stride_px, 2 * net.stem_stride_px)
+    yield is_grid, "net.head_stride_px must be net.stem_stride_px, or double it"
     yield recipe.kind != "detection" or bool(net.head), "net.head needs a layer"
     yield 0 <= net.suppress_iou < 1, "net.suppress_iou must lie in [0, 1)"
     yield bool(net.fine) and bool(net.coarse), "net.fine and net.coarse need a layer each"
@@ -58,7 +61,7 @@ def _shape_checks(recipe: TrainingRecipe) -> Iterator[tuple[bool, str]]:
 
 def _schedule_checks(recipe: TrainingRecipe) -> Iterator[tuple[bool, str]]:
     plan, odds, shape = recipe.train, recipe.augment, recipe.input
-    deepest = 32 if recipe.net.deep else 16
+    deepest = recipe.net.deepest_stride_px
     if recipe.kind == "detection":
         is_whole = plan.crop_px % deepest == 0 and plan.crop_px > 0
         yield is_whole, f"train.crop_px must be a multiple of {deepest}"

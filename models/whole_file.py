@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.detect.durable import replace_bytes
+from app.durable import replace_bytes
 from app.errors import DataError
 
 

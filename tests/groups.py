@@ -136,7 +136,7 @@ GROUPS = (
     Group(
         "tensorrt",
         lambda: importlib.util.find_spec("tensorrt_rtx") is not None,
-        "TensorRT's parser is not installed; run: .venv/bin/pip install tensorrt-rtx-cu13",
+        "TensorRT's parser is not installed; run: .venv/bin/pip install -e '.[rtx]'",
     ),
     Group("gpu", _has_gpu, "no GPU with TensorRT and pycuda; run where there is one: make test-gpu"),
     Group("data", DATA.is_dir, f"no real pictures in {DATA}; set TAKT_DATA to the folder that holds them"),

@@ -87,9 +87,9 @@ def kind_of(annotation: Any, metadata: list[Any]) -> str:
     inner = model_of(annotation)
     if inner:
         return kind_of_table(inner, annotation)
-    if is_named(annotation):
-        return f"a table of names, each with {kind_of(get_args(annotation)[1], metadata)}"
     bounds = ", ".join(bound for each in metadata for bound in bounds_of(each))
+    if is_named(annotation) or get_origin(annotation) is tuple:
+        return kind_of_several(annotation, metadata, bounds)
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{json.dumps(each)}`" for each in get_args(annotation))
     if hasattr(annotation, "__metadata__"):
@@ -98,6 +98,13 @@ def kind_of(annotation: Any, metadata: list[Any]) -> str:
         kinds = [kind_of(each, metadata) for each in get_args(annotation) if each is not type(None)]
         return " or ".join(kinds)
     return f"{_WORDS[annotation]} {bounds}".strip()
+
+
+def kind_of_several(annotation: Any, metadata: list[Any], bounds: str) -> str:
+    """The same, for values by name and for lists of them."""
+    if is_named(annotation):
+        return f"a table of names, each with {kind_of(get_args(annotation)[1], metadata)}"
+    return f"list of {kind_of(get_args(annotation)[0], [])}, {bounds.replace('characters', 'of them')}"
 
 
 def number(value: float) -> str:
@@ -124,7 +131,7 @@ def default_of(field: FieldInfo) -> str:
         return "absent"
     if is_named(field.annotation):
         return "none"
-    if is_list(field.annotation):
+    if is_list(field.annotation) and model_of(field.annotation):
         return "one with its defaults"
     if field.default is PydanticUndefined or model_of(field.annotation):
         return "its defaults"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.bench.follower import Follower, Struck
+from app.bench.follower import Follower, Spell, Struck
 from app.clock import NS_PER_MS, NS_PER_S
 from app.detect.sickness import FAULTS, Sickness
 from app.errors import UsageError
@@ -14,6 +14,12 @@ from app.status import State, Status
 
 HARMLESS_NS = 10 * NS_PER_S
 """A fault that has kept nothing from its verdict for so long is one that the line lives with."""
+
+BEFORE = 50
+"""Parts before a fault with which it is compared."""
+
+ONE_PART_NS = 5 * NS_PER_MS
+"""No picture waits longer for its judge on a line that keeps its time."""
 
 _PARKED = "parked"
 
@@ -71,6 +77,10 @@ class FaultAccount:
         degraded_ms: From the fault to the state DEGRADED, as the status tells it every 50 ms.
         trusted_ms: From the fault until the accelerator judges again.
         is_parked: It is parked, as it had failed too often.
+        before_ms: What an inference took in the middle, of the last parts before the fault.
+        meanwhile_ms: What one took in the middle from the fault to its end, whoever judged.
+        slowest_ms: From the frame in memory to the verdict, of the slowest part meanwhile.
+        parts: How many parts were judged meanwhile.
         causes: What the status said meanwhile.
     """
 
@@ -89,6 +99,10 @@ class FaultAccount:
     degraded_ms: float | None = None
     trusted_ms: float | None = None
     is_parked: bool = False
+    before_ms: float | None = None
+    meanwhile_ms: float | None = None
+    slowest_ms: float | None = None
+    parts: int = 0
     causes: tuple[str, ...] = ()
 
 
@@ -100,7 +114,7 @@ class _Course:
         self.at = at
         self.failovers_before = self.failovers = failovers
         self.struck_ns = time.monotonic_ns()
-        self.fired_ns = self.cut_off_ns = 0
+        self.fired_ns = self.cut_off_ns = self.seen_ns = 0
         self.degraded_ns = self.trusted_ns = 0
         self.is_parked = False
         self.causes: list[str] = []
@@ -110,7 +124,7 @@ class _Course:
         self.fired_ns, self.cut_off_ns = sickness.fired_ns, sickness.cut_off_ns
         if not self.fired_ns or status.at_ns < self.fired_ns:
             return False
-        self.failovers = status.failovers
+        self.failovers, self.seen_ns = status.failovers, status.at_ns
         if status.state is State.DEGRADED:
             self.degraded_ns = self.degraded_ns or status.since_ns
             if status.why not in self.causes:
@@ -183,6 +197,10 @@ class Injector:
     def _account(self, course: _Course) -> FaultAccount:
         struck = self.follower.struck(course.fired_ns, course.cut_off_ns) if course.fired_ns else None
         hit = struck or Struck()
+        # The part that met it came into memory before the fault itself.
+        began_ns = course.fired_ns - ONE_PART_NS
+        before = self.follower.spell(0, began_ns, BEFORE) if course.fired_ns else Spell()
+        meanwhile = self.follower.spell(began_ns, course.seen_ns) if course.fired_ns else Spell()
         return FaultAccount(
             kind=course.fail.kind,
             what=FAULTS[course.fail.kind].words,
@@ -199,6 +217,10 @@ class Injector:
             degraded_ms=_since(course.fired_ns, course.degraded_ns),
             trusted_ms=_since(course.fired_ns, course.trusted_ns),
             is_parked=course.is_parked,
+            before_ms=before.infer_ms,
+            meanwhile_ms=meanwhile.infer_ms,
+            slowest_ms=meanwhile.slowest_ms,
+            parts=meanwhile.parts,
             causes=tuple(course.causes),
         )
 

@@ -49,12 +49,14 @@ def figures(
         "runtime": status.runtime,
         "budget_ms": status.budget_ms,
         "stages": _stages(tape, quiet),
+        "slowest": _slowest(tape, quiet),
         "misses": _misses(tape, quiet, status.budget_ms),
     }
     if loads:
         found |= {
             "loads": {load.name: {"what": LOADS[load.name], "done": load.done()} for load in loads},
             "stages_with_load": _stages(tape, loaded),
+            "slowest_with_load": _slowest(tape, loaded),
             "misses_with_load": _misses(tape, loaded, status.budget_ms),
             "blocks": [{"is_loaded": each.is_loaded, "parts": each.parts} for each in plan.blocks],
         }
@@ -77,6 +79,10 @@ def _stages(tape: Tape, blocks: Sequence[int]) -> dict[str, dict[str, float]]:
     if command["count"]:
         found[TO_EDGE] = {share: whole[share] + command[share] for share in SHARES} | {"count": command["count"]}
     return {stage: {key: round(value, _DIGITS) for key, value in each.items()} for stage, each in found.items()}
+
+
+def _slowest(tape: Tape, blocks: Sequence[int]) -> list[dict[str, float]]:
+    return [{"part": each.part_id, "ms": each.took_ms} for each in tape.slowest(blocks)]
 
 
 def _misses(tape: Tape, blocks: Sequence[int], budget_ms: float) -> int:

@@ -30,11 +30,21 @@ class Struck:
 
 
 @dataclass(frozen=True, slots=True)
+class Spell:
+    """How parts were judged over a while; see `app.bench.faults.FaultAccount`."""
+
+    parts: int = 0
+    infer_ms: float | None = None
+    slowest_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Judged:
     part_id: int
     in_memory_ns: int
     total_ns: int
     spent_ns: int
+    infer_ns: int
 
 
 class Follower:
@@ -83,7 +93,8 @@ class Follower:
             total_us, *stages = (int(data[name] or 0) for name in ("total_us", *_STAGES))
             in_memory_ns = int(data["in_memory_ns"] or 0)
             spent_us = max(0, total_us - sum(stages))
-            self._judged.append(_Judged(part_id, in_memory_ns, total_us * NS_PER_US, spent_us * NS_PER_US))
+            infer_ns = int(data["infer_us"] or 0) * NS_PER_US
+            self._judged.append(_Judged(part_id, in_memory_ns, total_us * NS_PER_US, spent_us * NS_PER_US, infer_ns))
 
     def struck(self, at_ns: int, deadline_ns: int) -> Struck | None:
         """The part that was being judged at a time; `None` where none was.
@@ -104,6 +115,20 @@ class Follower:
                     is_judged=self._is_judged(each.part_id),
                 )
         return None
+
+    def spell(self, since_ns: int, until_ns: int, most: int = KEPT) -> Spell:
+        """How the last parts were judged whose frames came in memory within a time.
+
+        Args:
+            since_ns: Its begin.
+            until_ns: Its end.
+            most: So many of them.
+        """
+        found = [each for each in self._judged if since_ns <= each.in_memory_ns < until_ns][-most:]
+        if not found:
+            return Spell()
+        inferred = sorted(each.infer_ns for each in found)
+        return Spell(len(found), _ms(inferred[len(found) // 2]), _ms(max(each.total_ns for each in found)))
 
     def _before_cut_off_ms(self, part_id: int) -> float | None:
         verdict = self._verdicts.get(part_id)

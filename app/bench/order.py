@@ -21,6 +21,8 @@ from app.toml import validated
 
 LEAST_RING_MB = 16
 MOST_RING_MB = 512
+HOLD_MS = 1000.0
+"""The least that the stand's permit relay holds: a machine that stalls is measured, and does not end the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def line_for(order: Order, setup: Setup, state: Path) -> tuple[Line, Recipe, Geo
         camera |= {"driver": "twin", "source": ""}
     values["storage"] |= {"ring_mb": _ring_mb(order)} | ({"pass_every": 1} if order.has_recorder else {})
     values["ui"] |= {"host": "127.0.0.1"}
+    if line.permit:
+        values["permit"]["hold_ms"] = max(HOLD_MS, line.permit.hold_ms)
     # The twin's boards have a golden sample of their own.
     recipe = setup.recipe.model_copy(update={"golden_sample": ""})
     return validated(Line, values, str(setup.path)), recipe, geometry

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.clock import NS_PER_MS
-from app.latency import KEPT, PERCENTILES, Latencies, LatencyLedger
+from app.latency import KEPT, PERCENTILES, Latencies, LatencyLedger, Slow, slowest
 
 MOST_MEASURED = KEPT
 """Of each stage; the station's ledger of latencies goes round after so many."""
@@ -18,6 +18,7 @@ LEADING = "frame_to_verdict"
 """The stage that is measured once per part."""
 
 Times = NDArray[np.float64]
+_NO_PARTS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,12 +30,14 @@ class Piece:
         at_s: When it was found, in s since the first look.
         stage: The stage.
         took_ms: float64 (n,), in order.
+        parts: int64 (n,), the part of each; empty where the stage does not tell.
     """
 
     block: int
     at_s: float
     stage: str
     took_ms: Times
+    parts: NDArray[np.int64]
 
 
 class Tape:
@@ -63,10 +66,12 @@ class Tape:
         parts = 0
         for stage in self.stages:
             taken_ns = self._ledger.taken_ns(stage)
-            new_ns = taken_ns[self._known[stage] :]
+            known = self._known[stage]
+            new_ns = taken_ns[known:]
             self._known[stage] = len(taken_ns)
             if len(new_ns):
-                self._pieces.append(Piece(block, at_s, stage, new_ns / NS_PER_MS))
+                parts_of = self._ledger.parts()[known : known + len(new_ns)] if stage == LEADING else _NO_PARTS
+                self._pieces.append(Piece(block, at_s, stage, new_ns / NS_PER_MS, parts_of.copy()))
             if stage == LEADING:
                 parts = len(new_ns)
         return parts
@@ -76,6 +81,12 @@ class Tape:
         wanted = set(blocks)
         found = [each.took_ms for each in self._pieces if each.stage == stage and each.block in wanted]
         return np.concatenate(found) if found else np.zeros(0)
+
+    def slowest(self, blocks: Sequence[int]) -> tuple[Slow, ...]:
+        """The parts that took longest from frame to verdict in some blocks."""
+        wanted = set(blocks)
+        found = [each.parts for each in self._pieces if each.stage == LEADING and each.block in wanted]
+        return slowest(self.times_ms(LEADING, blocks), np.concatenate(found)) if found else ()
 
     def timeline(self, stage: str, blocks: Sequence[int]) -> tuple[Times, Times]:
         """When a stage was measured, in s, and what it took, in ms; float64 (n,) each."""

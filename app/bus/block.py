@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import time
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 from app.bus.segment import FIRST_WORD, HEADER_BYTES, Kind, open_to_read, open_to_write, other_geometry
@@ -125,3 +126,16 @@ class BlockReader:
             return None
         value = memory[start + _HEAD.size : start + _HEAD.size + length]
         return value if _check_of(value, version) == check else None
+
+
+def read_block(path: Path) -> bytes | None:
+    """The newest value of a block that is read this once; `None` as in `BlockReader.read`.
+
+    Args:
+        path: The block's file.
+
+    Raises:
+        BusError: There is no such block, or it cannot be read.
+    """
+    with closing(BlockReader(path)) as block:
+        return block.read()

@@ -17,26 +17,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from app.bus.place import FILE_MODE, trouble_at
 from app.clock import NS_PER_S
 from app.errors import BusError, LineError
 
 VERSION = 1
-MOST_BYTES = 4000
+MOST_BYTES = 32_000
 """Of one datagram; the bounds of the fields keep a request below."""
+
+RECIPE_BYTES = 14_000
+"""Of a recipe's text, which JSON at most doubles."""
 
 MOST_AT_ONCE = 16
 """Datagrams that one call of `receive` looks at, so that a flood cannot hold the line up."""
 
-Command = Literal["stop", "purge", "reset", "open_lot", "close_lot", "start_challenge", "serial"]
+Command = Literal[
+    "stop",
+    "purge",
+    "reset",
+    "open_lot",
+    "close_lot",
+    "start_challenge",
+    "serial",
+    "adopt_recipe",
+    "silence",
+    "unpark",
+    "pulse",
+]
 
 _PRINTED = r"^[^\x00-\x1f\x7f]*$"
+_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 _NEEDS: dict[str, tuple[str, ...]] = {
     "reset": ("by", "role", "reason"),
     "open_lot": ("lot",),
     "serial": ("part_id", "serial"),
+    "adopt_recipe": ("by", "role", "reason", "recipe"),
+    "unpark": ("by",),
+    "pulse": ("by", "role", "reason", "output", "pulse_ms"),
 }
 
 
@@ -61,6 +80,19 @@ class Request(BaseModel):
     lot: Annotated[str, _text(64)] = Field("", description="open_lot: its name")
     part_id: int | None = Field(None, ge=0, lt=2**63, description="serial: the part")
     serial: Annotated[str, _text(64)] | None = Field(None, description="serial: the part's serial number")
+    recipe: Annotated[str, StringConstraints(max_length=RECIPE_BYTES, pattern=_LINES)] = Field(
+        "", description="adopt_recipe: its text, as the file holds it"
+    )
+
+    output: Annotated[str, _text(80)] = Field("", description="pulse: the output, as `gate:reject` or `lamp_red`")
+    pulse_ms: int | None = Field(None, ge=1, le=60_000, description="pulse: for so many milliseconds")
+
+    @field_validator("recipe")
+    @classmethod
+    def _is_short(cls, text: str) -> str:
+        if len(text.encode()) > RECIPE_BYTES:
+            raise ValueError(f"it has more than {RECIPE_BYTES} bytes")
+        return text
 
     @model_validator(mode="after")
     def _is_complete(self) -> Request:

@@ -25,6 +25,9 @@ FREE, GIVEN, TAKEN = range(3)
 
 AT_PUBLISHED, AT_DROPPED = FIRST_WORD, FIRST_WORD + 1
 _AT_BASE = FIRST_WORD + 2
+_AT_FILLING = FIRST_WORD + 3
+"""The slot whose pixels are being written, and 1 more; 0: none. Who only peeks has no other way to know."""
+
 _BASE_BITS = 48
 _PAGE = 4096
 _HOLDS = HEADER_BYTES // 2
@@ -34,6 +37,7 @@ _STRIDE = 8
 # and which of these five are absent; lengths of the two names.
 _STAMP = struct.Struct("=QQqqqqqqqqBHH")
 _STAMP_BYTES = 1024
+_NUMBER, _AT_NUMBER = struct.Struct("=Q"), 8
 _MOST_TEXT = _STAMP_BYTES - _STAMP.size
 
 
@@ -84,6 +88,36 @@ class SlotTable:
         if not self.segment.words[_AT_BASE]:
             self.segment.words[_AT_BASE] = secrets.randbits(_BASE_BITS) | 1
 
+    def begin_filling(self, slot: int) -> None:
+        """Says that the pixels of a free slot change from now on.
+
+        One that was begun and never published, perhaps as its writer died, is no frame any more.
+        """
+        words = self.segment.words
+        left = words[_AT_FILLING] - 1
+        if left not in (-1, slot):
+            _NUMBER.pack_into(self.segment.memory, self._at(left) + _AT_NUMBER, 0)
+            self.segment.fence()
+        words[_AT_FILLING] = slot + 1
+        self.segment.fence()
+
+    def end_filling(self) -> None:
+        """Says that the stamp and the pixels of the slot belong together again."""
+        self.segment.fence()
+        self.segment.words[_AT_FILLING] = 0
+
+    @property
+    def filling(self) -> int:
+        """The slot whose pixels are being written; -1 for none."""
+        return self.segment.words[_AT_FILLING] - 1
+
+    def newest(self) -> int:
+        """The slot with the newest whole frame, whoever holds it; -1 before the first."""
+        filling = self.filling
+        numbers = [0 if slot == filling else self.number_of(slot) for slot in range(self.count)]
+        newest = max(range(self.count), key=numbers.__getitem__)
+        return newest if numbers[newest] else -1
+
     def free_slot(self, after: int) -> int:
         """The next slot behind `after` that nobody holds; -1 where there is none."""
         words = self._words.tolist()
@@ -116,6 +150,10 @@ class SlotTable:
     def number_of(self, slot: int) -> int:
         """The number of the frame in a slot."""
         return self._field(slot, 1)
+
+    def name_of(self, slot: int) -> int:
+        """A number that no other frame has, in these slots or in those before or after them."""
+        return self.number_of(slot) + self.segment.words[_AT_BASE]
 
     def in_memory_ns(self, slot: int) -> int:
         """When the frame in a slot was in memory."""

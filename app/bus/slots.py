@@ -45,6 +45,8 @@ class SlotWriter:
         width_px: Columns of a frame.
         channels: 1 for mono, 3 for BGR.
         bell: Rung for every frame published.
+        is_given: Frames are given to the station; else nobody holds them, and whoever likes looks at the newest
+            (`app.bus.peek`).
 
     Attributes:
         replaced: What lay there and could not be used, with the reason; empty where nothing did.
@@ -54,7 +56,15 @@ class SlotWriter:
     """
 
     def __init__(
-        self, path: Path, count: int, height_px: int, width_px: int, channels: int, bell: Bell | None = None
+        self,
+        path: Path,
+        count: int,
+        height_px: int,
+        width_px: int,
+        channels: int,
+        bell: Bell | None = None,
+        *,
+        is_given: bool = True,
     ) -> None:
         geometry = (count, height_px, width_px, channels)
         if not 0 < count <= MOST_SLOTS or height_px < 1 or width_px < 1 or channels not in (1, _COLOUR):
@@ -67,6 +77,7 @@ class SlotWriter:
         self._table = SlotTable(self._segment, is_writing=True)
         self._table.begin()
         self._bell = bell
+        self._is_given = is_given
         self._filling = self._last = -1
         self.replaced = self._segment.replaced
 
@@ -91,10 +102,11 @@ class SlotWriter:
         if self._filling < 0:
             self._words[AT_DROPPED] += 1
             return None
+        self._table.begin_filling(self._filling)
         return self._table.images[self._filling]
 
     def publish(self, frame: Frame) -> int:
-        """Gives the filled slot to the station.
+        """Gives the filled slot to the station, or shows it.
 
         Args:
             frame: What there is to know of the frame. Its `image`, `slot`, `generation` and `release` do not count: the
@@ -111,8 +123,10 @@ class SlotWriter:
         slot, self._filling = self._filling, -1
         number = self._words[AT_PUBLISHED] + 1
         generation = self._table.stamp(slot, frame, number)
+        self._table.end_filling()
         self._words[AT_PUBLISHED] = number
-        self._table.set_hold(slot, _STATION, GIVEN)
+        if self._is_given:
+            self._table.set_hold(slot, _STATION, GIVEN)
         self._last = slot
         if self._bell:
             self._bell.ring()

@@ -19,6 +19,7 @@ from app.bus.slots import SlotWriter
 from app.capture.camera import Camera, Spotter
 from app.capture.condition import MOST_UNANSWERED, Condition
 from app.capture.examine import Examiner, Flaw, Refusal, is_recorded
+from app.capture.looking import Looks
 from app.clock import NS_PER_MS, NS_PER_S, Clock
 from app.config import CameraSettings
 from app.errors import CameraError, FrameTimeoutError
@@ -82,6 +83,7 @@ class Feeder:
         self._clock = clock
         self._spotter = spotter
         self._wait = wait
+        self._looks: Looks | None = None
         self._timeout_ns = round(settings.frame_timeout_ms * NS_PER_MS)
         self._silent_ns = round(settings.silent_ms * NS_PER_MS)
         self._blind_ns = max(LEAST_BLIND_NS, self._timeout_ns)
@@ -100,6 +102,14 @@ class Feeder:
         self._told: tuple[object, ...] = ()
         self._told_ns = 0
 
+    def let_look(self, looks: Looks) -> None:
+        """From now on people may look at the camera; before it runs.
+
+        Args:
+            looks: Knows whether somebody does. It is closed here.
+        """
+        self._looks = looks
+
     def run(self, is_stopped: Callable[[], bool]) -> None:
         """Works until it is stopped; closes the camera.
 
@@ -112,6 +122,8 @@ class Feeder:
                 self.step()
         finally:
             self._camera.close()
+            if self._looks is not None:
+                self._looks.close()
 
     def step(self) -> None:
         """Opens the camera where it is closed and due; else waits for a trigger or a frame and passes on what there is.
@@ -151,6 +163,8 @@ class Feeder:
         self._opened_ns = self._heard_ns = self._good_ns = self._clock.now_ns()
         self._proof_ns = self._proofs = 0
         self._asked_ns = None
+        if self._looks is not None:
+            self._looks.forget(self._opened_ns)
         self._condition.opened()
         if self._condition.is_away and (self._is_wired or is_recorded(self._settings)):
             self._condition.trust()
@@ -175,10 +189,11 @@ class Feeder:
     # Work
 
     def _work(self, descriptors: Sequence[int]) -> None:
-        is_busy = self._waiting or self._condition.is_away or self._spotter is not None
+        is_busy = self._waiting or self._condition.is_away or self._spotter is not None or self._is_looking
         if (self._waits or not is_busy) and not self._is_proof_due():
             self._wait(descriptors, REPORT_NS / NS_PER_S)
         self._expose()
+        self._look()
         self._fetch(is_busy=bool(is_busy))
         self._count_torn()
         self._look_out()
@@ -192,6 +207,8 @@ class Feeder:
                 continue
             if not self._is_wired:
                 self._ask(trigger.at_ns)
+            if self._looks is not None:
+                self._looks.triggered(trigger.at_ns)
             self._waiting.append(trigger.at_ns)
         if self._is_proof_due():
             # A live device forgets a trigger for the next one, so that has to wait for the answer.
@@ -207,6 +224,18 @@ class Feeder:
             self._asked_ns = at_ns
         self._camera.trigger(at_ns)
 
+    @property
+    def _is_looking(self) -> bool:
+        return self._looks is not None and self._looks.is_out(self._clock.now_ns())
+
+    def _look(self) -> None:
+        """Asks for a picture for those who look, where no part is near."""
+        looks, now_ns = self._looks, self._clock.now_ns()
+        if looks is None or self._waiting or self._condition.is_away or not looks.may_ask(now_ns):
+            return
+        looks.asked(now_ns)
+        self._camera.trigger(now_ns)
+
     def _fetch(self, *, is_busy: bool) -> None:
         for _ in range(MOST_AT_ONCE):
             now_ns = self._clock.now_ns()
@@ -221,8 +250,11 @@ class Feeder:
 
     def _take(self, frame: Frame) -> None:
         now_ns = self._clock.now_ns()
-        self._frames += 1
         self._heard_ns = now_ns
+        if self._looks is not None and self._looks.owns(frame):
+            self._show(self._looks, frame)
+            return
+        self._frames += 1
         if self._is_spare(frame):
             return
         refusal = self._examine(frame)
@@ -235,10 +267,21 @@ class Feeder:
         # Before the frame: it would come from a camera that the station takes for gone.
         self._tell()
         if self._spotter is not None:
+            if self._looks is not None and self._looks.is_due(now_ns):
+                self._looks.show(frame, now_ns)
             for lead_um in self._spotter.look(frame):
                 self._publish(replace(frame, lead_um=lead_um))
         elif not is_proof:
             self._publish(frame)
+
+    def _show(self, looks: Looks, frame: Frame) -> None:
+        """Takes the answer to a look: dark or not, it is shown. What is wrong with the camera is noticed here, too."""
+        looks.answered(frame)
+        refusal = self._examiner.look(frame)
+        if refusal is not None and refusal.flaw is not Flaw.DARK:
+            self._refuse(refusal)
+            return
+        looks.show(frame, self._clock.now_ns())
 
     def _is_spare(self, frame: Frame) -> bool:
         """It is from before the first trigger, or answers one by which the camera has proven itself already."""
@@ -269,12 +312,21 @@ class Feeder:
         return refusal
 
     def _publish(self, frame: Frame) -> None:
+        frame = self._counted(frame)
         slot = self._slots.free()
         if slot is None:
             return
         np.copyto(slot, frame.image)
         self._last_frame_ns = self._clock.now_ns()
         self._slots.publish(replace(frame, in_memory_ns=self._last_frame_ns))
+
+    def _counted(self, frame: Frame) -> Frame:
+        """The frame with the camera's count as it would be had nobody looked."""
+        if self._looks is None:
+            return frame
+        self._looks.passed(frame)
+        counted = self._looks.counted
+        return replace(frame, counter=frame.counter - counted) if counted and frame.counter is not None else frame
 
     # What may be wrong
 
@@ -303,7 +355,11 @@ class Feeder:
         now_ns = self._clock.now_ns()
         name = f"camera {self._camera.name!r}"
         while self._waiting and now_ns - self._waiting[0] > self._timeout_ns:
-            self._waiting.popleft()
+            trigger_ns = self._waiting.popleft()
+            if self._looks is not None and self._looks.has_lost(trigger_ns):
+                raise CameraError(
+                    f"{name} gave no frame to a trigger that came while somebody looked at it", "wait for the next part"
+                )
             if self._condition.unanswered():
                 raise CameraError(
                     f"{name} does not answer, {MOST_UNANSWERED} triggers in a row gave no frame",

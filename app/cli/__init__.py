@@ -14,7 +14,24 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import bench, demo, doctor, inspect, ledger, line, models, process, replay, run, units
+from app.cli import (
+    bench,
+    certificate,
+    demo,
+    doctor,
+    export,
+    inspect,
+    kiosk,
+    ledger,
+    line,
+    models,
+    process,
+    replay,
+    run,
+    support,
+    units,
+    users,
+)
 from app.cli.camera.commands import group as camera_group
 from app.cli.group import TaktGroup, print_help
 from app.cli.plugins import add_groups, find_plugins
@@ -62,9 +79,14 @@ def _build() -> typer.Typer:
     root.command("bench")(bench.bench)
     root.command("doctor")(doctor.doctor)
     root.command("units")(units.units)
+    root.command("export")(export.export)
+    root.command("support-bundle")(support.support_bundle)
+    root.command("kiosk")(kiosk.kiosk)
     root.command("process", hidden=True)(process.process)
 
     own = {"camera": camera_group, "ledger": ledger.group, "line": line.group, "models": models.group}
+    own["users"] = users.group
+    own["certificate"] = certificate.group
     add_groups(root, own, find_plugins())
     return root
 

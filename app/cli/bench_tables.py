@@ -48,6 +48,7 @@ def tell(figures: Mapping[str, Any]) -> None:
         _tell_loads(figures["loads"])
     else:
         console.print(_stages(figures["stages"], "Latencies, ms"))
+    _tell_slowest(figures)
     _tell_misses(figures)
     _tell_account(figures)
     if "failover" in figures:
@@ -91,6 +92,13 @@ def _tell_loads(loads: Mapping[str, Mapping[str, Any]]) -> None:
         out().print(f"load {name}: {load['what']}; {done}", soft_wrap=True)
 
 
+def _tell_slowest(figures: Mapping[str, Any]) -> None:
+    for key, words in (("slowest", "slowest"), ("slowest_with_load", "slowest with load")):
+        named = ", ".join(f"part {each['part']} {each['ms']:.3f} ms" for each in figures.get(key, ()))
+        if named:
+            out().print(f"{words}: {named}", soft_wrap=True)
+
+
 def _tell_misses(figures: Mapping[str, Any]) -> None:
     text = f"over the budget of {figures['budget_ms']:g} ms: {_counted(figures['misses'])}"
     if "misses_with_load" in figures:
@@ -121,7 +129,17 @@ def _tell_account(figures: Mapping[str, Any]) -> None:
 def _tell_failover(failover: Mapping[str, Any]) -> None:
     table = Table(title="Faults of the accelerator, times in ms", title_justify="left")
     table.add_column("fault", no_wrap=True)
-    for heading in ("part", "judged after", "of that waited", "before its cut-off", "DEGRADED after", "trusted after"):
+    for heading in (
+        "part",
+        "judged after",
+        "of that waited",
+        "before its cut-off",
+        "inference before",
+        "meanwhile",
+        "slowest part",
+        "DEGRADED after",
+        "trusted after",
+    ):
         table.add_column(heading, justify="right")
     table.add_column("cause")
     for each in failover["faults"]:
@@ -132,6 +150,9 @@ def _tell_failover(failover: Mapping[str, Any]) -> None:
             _ms_or_dash(each["frame_to_verdict_ms"]),
             _ms_or_dash(each["spent_ms"]),
             _ms_or_dash(each["before_cut_off_ms"]),
+            _ms_or_dash(each["before_ms"]),
+            _ms_or_dash(each["meanwhile_ms"]),
+            _ms_or_dash(each["slowest_ms"]),
             _ms_or_dash(each["degraded_ms"]),
             trusted,
             escape(each["causes"][0].partition("; ")[0]) if each["causes"] else "-",

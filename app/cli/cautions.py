@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from app.cli.journey import MS_PER_S, Slack, slack_of
 from app.config import GateSettings, Line
+from app.detect.standby import picture_ms_of
 from app.reject.arriving import QUEUE_MARGIN
 from app.reject.stops import StopCause
+from app.reject.watchdog import LOOKS_PER_TOGGLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def stops_in_words(line: Line) -> tuple[Stop, ...]:
 
 def warnings_in_words(line: Line) -> tuple[str, ...]:
     """What works, but leaves something unseen or has little to spare."""
-    found = [*_weak_safety(line), *_weak_sensing(line)]
+    found = [*_weak_safety(line), *_weak_standby(line), *_weak_sensing(line)]
     for gate in line.gates:
         found += _weak_gate(line, gate)
     found += [_tight(each) for each in slack_of(line) if each.slack_ms < TIGHT_MS]
@@ -110,6 +112,8 @@ def _machine_stops(line: Line) -> Iterator[Stop]:
         yield Stop(StopCause.ENCODER_STILL, f"the encoder counts nothing while parts go by{running}")
         yield Stop(StopCause.ENCODER_FAULT, "the encoder skips states, or cannot be read: the belt position is lost")
         yield Stop(StopCause.BELT_BACKWARDS, "the encoder counts backwards")
+    if line.model.accelerator != "none" and line.model.degraded == "stop":
+        yield Stop(StopCause.STANDBY_SLOW, f"the accelerator is away and {_too_slow(line)}")
     for gate in line.gates:
         if gate.is_pulse:
             limit = f"on for {gate.max_on_ms:g} ms, which its coil allows, with a part before it"
@@ -120,10 +124,32 @@ def _machine_stops(line: Line) -> Iterator[Stop]:
     yield Stop(StopCause.OPERATOR, "a person at the machine stops it")
 
 
+def _too_slow(line: Line) -> str:
+    return f"its standby needs more than the {picture_ms_of(line):.1f} ms that full speed leaves it for a picture"
+
+
+def _weak_standby(line: Line) -> Iterator[str]:
+    model = line.model
+    if model.accelerator != "none" and model.degraded != "stop":
+        wish = "the status asks for the speed that it holds" if model.degraded == "slow" else "nothing asks for less"
+        yield (
+            f"model.degraded = {model.degraded}: where the accelerator is away and {_too_slow(line)}, {wish} and parts"
+            " without a verdict in time are rejected"
+        )
+    if line.permit is None:
+        return
+    spare_ms = line.permit.hold_ms - line.permit.toggle_ms * (1 + 1 / LOOKS_PER_TOGGLE)
+    if 2 * model.verdict_ms > spare_ms:
+        yield (
+            f"a verdict that takes twice model.verdict_ms = {model.verdict_ms:g} drops the permit, which stops the"
+            f" line: permit.hold_ms leaves it {spare_ms:g} ms"
+        )
+
+
 def _weak_safety(line: Line) -> Iterator[str]:
     if line.permit is None:
         yield "there is no permit relay ([permit]): nothing stops the belt when this box dies or hangs"
-    if line.model.standby == "none":
+    if line.model.standby == "none" and line.model.accelerator == "none":
         yield "there is no standby (model.standby): while the detector fails, every part is rejected"
     if not line.challenge.interval_h and not line.challenge.at_lot_start:
         yield "no challenge test is ever due ([challenge]): that the gate still rejects is proven only by hand"

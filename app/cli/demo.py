@@ -177,7 +177,8 @@ def _figures(rehearsal: Rehearsal, notebook: Notebook, detector: Detector) -> di
     from app.station import STAGES
 
     comparison = rehearsal.compare()
-    status = rehearsal.station.status(getattr(detector, "failovers", 0), getattr(detector, "why", ""))
+    rehearsal.station.note_judge(getattr(detector, "why", ""), getattr(detector, "failovers", 0))
+    status = rehearsal.station.status()
     latency = {stage: asdict(taken) for stage in STAGES if (taken := rehearsal.station.latency.of(stage)).count}
     rounded = {stage: {key: round(value, 3) for key, value in each.items()} for stage, each in latency.items()}
     whole = rounded.pop("frame_to_verdict", dict.fromkeys(("p50", "p95", "p99", "p999", "max"), 0.0))

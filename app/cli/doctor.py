@@ -47,7 +47,9 @@ def doctor(
     Tries Python and libraries, one real inference on each runtime (in a process of its own, as a library that does not
     fit may crash), the accelerator with its driver, heat, clock and power mode, pins and cameras, real-time scheduling,
     locked memory, disk, cores and what disturbs them, and what the processes of `takt run` would find: what they are
-    granted, the bus and who is at work on it, the state folder. Changes nothing.
+    granted, the bus and who is at work on it, the state folder, and how the pages are reached, with the fingerprint of
+    their certificate. Where stations run: what judges there, why and since when, and how the accelerator that they use
+    is. Changes nothing.
     Exit code 0 when nothing is bad, 1 otherwise; warnings do not count.
     """
     from app.config import load_line
@@ -60,6 +62,8 @@ def doctor(
         sections = [[*_software()], [*_probed(step)]]
         health = _health(step)
         sections += [[*_accelerator(health, step)], [*_machine()], [*_cores(rows, lines.values())], [*_places()]]
+        sections[-1] += _pages(lines.values())
+        sections += [[*_at_work(lines.values())]]
     findings = [each for section in sections for each in section]
     if as_json:
         said = {
@@ -162,6 +166,7 @@ def _cores(rows: Sequence[Process], lines: Iterable[Line]) -> Iterator[Finding]:
     own = core_checks.own_cores(rows, cores)
     yield core_checks.check_alone(root, own)
     yield core_checks.check_interrupts(root, own)
+    yield core_checks.check_stolen(root)
     yield core_checks.check_huge_pages(root)
 
 
@@ -178,6 +183,32 @@ def _places() -> Iterator[Finding]:
     ledger = state / LEDGER / FILE
     size = ledger.stat().st_size if ledger.is_file() else None
     yield checks.check_state(state, is_writable=checks.is_writable(state), ledger=ledger, ledger_bytes=size)
+
+
+def _pages(lines: Iterable[Line]) -> Iterator[Finding]:
+    from app.cli.checks import Finding, Level
+    from app.cli.web_checks import check_https
+    from app.clock import SystemClock
+    from app.errors import ConfigError
+    from app.web.certificate import given_certificate, known_certificate
+    from app.web.store.database import FOLDER
+
+    ui = next(iter(lines)).ui
+    try:
+        found = given_certificate(Path(ui.certificate), Path(ui.key)) if ui.certificate else None
+    except ConfigError as error:
+        yield Finding("HTTPS", Level.BAD, error.what, error.mend)
+        return
+    yield check_https(ui, found or known_certificate(state_folder(None) / FOLDER), SystemClock().wall())
+
+
+def _at_work(lines: Iterable[Line]) -> Iterator[Finding]:
+    from app.bus.place import default_place
+    from app.cli.station_checks import check_stations
+    from app.clock import SystemClock
+
+    lanes = [line.line.lane for line in lines]
+    yield from check_stations(default_place(make=False), lanes, SystemClock().now_ns())
 
 
 def _broken_plugins() -> list[str]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from app.cli.cautions import Stop, start_in_words, stops_in_words, warnings_in_words
 from app.cli.journey import Claim, Moment, Slack, journey_of, pins_in_words, slack_of
 from app.config import Line
-from app.detect.detector import InputSpec
-from app.errors import ConfigError
 from app.recipe import DefaultRule, Recipe
 
 
@@ -56,67 +54,6 @@ def explain(line: Line, recipe: Recipe, classes: Sequence[str]) -> Explanation:
         recipe=recipe_in_words(recipe, classes),
         warnings=warnings_in_words(line),
     )
-
-
-def check_recipe(recipe: Recipe, classes: Sequence[str], where: str) -> None:
-    """Refuses a recipe with rules for classes that the model does not know.
-
-    Args:
-        recipe: The recipe.
-        classes: The classes of the model.
-        where: The recipe's file, for the message.
-
-    Raises:
-        ConfigError: A rule is for no class of the model.
-    """
-    unknown = [label for label in recipe.classes if label not in classes]
-    if unknown:
-        raise ConfigError(
-            f"{where} has rules for {', '.join(map(repr, unknown))}, which the model does not know",
-            f"use its classes: {', '.join(classes)}",
-        )
-
-
-def check_region(recipe: Recipe, line: Line, where: str) -> None:
-    """Refuses a region that lies outside what a camera sees.
-
-    Args:
-        recipe: The recipe.
-        line: Its line.
-        where: The recipe's file, for the message.
-
-    Raises:
-        ConfigError: It does.
-    """
-    roi = recipe.roi
-    if roi is None:
-        return
-    for camera in line.cameras:
-        if roi.x_px + roi.width_px > camera.width_px or roi.y_px + roi.height_px > camera.height_px:
-            raise ConfigError(
-                f"{where}: roi ends at x={roi.x_px + roi.width_px} y={roi.y_px + roi.height_px}, outside the"
-                f" {camera.width_px} x {camera.height_px} px of camera {camera.name!r}",
-                "move or shrink the roi",
-            )
-
-
-def check_golden(recipe: Recipe, spec: InputSpec, line: Line, where: str) -> None:
-    """Refuses a recipe without a golden sample for a model that wants one.
-
-    Args:
-        recipe: The recipe.
-        spec: What the model takes.
-        line: Its line; the twin brings the golden sample of the parts that it makes.
-        where: The recipe's file, for the message.
-
-    Raises:
-        ConfigError: The model wants one and nobody gives it.
-    """
-    if spec.is_golden and not recipe.golden_sample and any(camera.driver != "twin" for camera in line.cameras):
-        raise ConfigError(
-            f"{where} names no golden_sample, and the model package {line.model.package} compares each part with one",
-            "name the picture of a part without defects, or choose another model",
-        )
 
 
 def recipe_in_words(recipe: Recipe, classes: Sequence[str]) -> tuple[str, ...]:

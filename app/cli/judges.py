@@ -12,8 +12,10 @@ from app.detect.detector import Detector
 from app.detect.inspection import Inspector
 from app.detect.package import Package
 from app.detect.registry import find_by_hash
+from app.detect.runtimes import AUTO
 from app.detect.zoo import find_package, zoo_folder
-from app.errors import MissingDriverError, PackageError, RecordError
+from app.errors import ConfigError, MissingDriverError, PackageError, RecordError
+from app.fitting import check_recipe
 from app.main import live_goldens, open_proven
 from app.recipe import Recipe
 from app.record import DOCUMENTS
@@ -35,11 +37,13 @@ class Seat:
         judge: The detector with its golden sample.
         recipe: What counts as a defect.
         tolerance: What counts as the same.
+        runtime: What runs the detector.
     """
 
     judge: Judge
     recipe: Recipe
     tolerance: Tolerance
+    runtime: str
 
 
 class Judges:
@@ -52,13 +56,20 @@ class Judges:
         model: Where the package lies; `None`: in the zoo.
         runtime: The runtime; `None`: the one that judged.
         opened: Where detectors are closed.
+        instead: Judges in place of what judged, with its own threshold where the recipe names none.
 
     Attributes:
         notes: What is not as it was, in sentences.
     """
 
     def __init__(
-        self, state: Path, line: Path | None, model: str | None, runtime: str | None, opened: ExitStack
+        self,
+        state: Path,
+        line: Path | None,
+        model: str | None,
+        runtime: str | None,
+        opened: ExitStack,
+        instead: Package | None = None,
     ) -> None:
         self.notes: list[str] = []
         self._state = state
@@ -67,7 +78,8 @@ class Judges:
         self._model = model
         self._runtime = runtime
         self._opened = opened
-        self._seats: dict[tuple[int, int], Seat] = {}
+        self._instead = instead
+        self._seats: dict[tuple[int, int, str], Seat] = {}
         self._detectors: dict[tuple[str, str], Detector] = {}
 
     def of(self, story: Story) -> Seat:
@@ -79,7 +91,7 @@ class Judges:
             ConfigError: A document cannot be read as what it was.
             DataError: The golden sample is not there.
         """
-        key = (story.part.lane, story.part.epoch)
+        key = (story.part.lane, story.part.epoch, str(story.started.get("recipe_sha256") or ""))
         if key not in self._seats:
             self._seats[key] = self._seat(story)
         return self._seats[key]
@@ -93,6 +105,8 @@ class Judges:
             )
         where = f"start {story.part.epoch} of lane {story.part.lane}"
         setup = self._setup_of(started, where)
+        if self._instead is not None:
+            return self._seat_of_another(self._instead, setup, where)
         package = self._package(started)
         detector = self._detector(package, started, setup.line.model.threads, where)
         tolerance = Tolerance()
@@ -103,7 +117,20 @@ class Judges:
                 f" differ by {tolerance.score:g} and boxes by {tolerance.px:g} px, and what scores below"
                 f" {tolerance.least_score:g} is not compared"
             )
-        return Seat(Inspector(detector, setup.recipe, live_goldens(setup)), setup.recipe, tolerance)
+        return Seat(Inspector(detector, setup.recipe, live_goldens(setup)), setup.recipe, tolerance, detector.runtime)
+
+    def _seat_of_another(self, package: Package, setup: Setup, where: str) -> Seat:
+        recipe = setup.recipe
+        if recipe.package and recipe.package != package.name:
+            self._note(f"the recipe of {where} was written for {recipe.package!r}")
+        try:
+            check_recipe(recipe, package.classes, f"the recipe of {where}")
+        except ConfigError as error:
+            # Its other rules hold as they are.
+            self._note(error.what)
+        # One core is enough beside a line that runs.
+        detector = self._opened_detector(package, self._runtime or AUTO, 1)
+        return Seat(Inspector(detector, recipe, live_goldens(setup)), recipe, Tolerance(), detector.runtime)
 
     def _setup_of(self, started: Mapping[str, Scalar], where: str) -> Setup:
         """Line and recipe as they were; those of today where they are not kept."""
@@ -123,7 +150,7 @@ class Judges:
                 f"the golden sample {recipe.golden_sample} is the one in {self._setup.folder} now: the record has no"
                 " hash of it"
             )
-        threshold = started.get("threshold")
+        threshold = self._instead.score_threshold if self._instead else started.get("threshold")
         setup = replace(self._setup, line=line, recipe=recipe)
         return setup.with_threshold(float(threshold)) if isinstance(threshold, (int, float)) else setup
 

@@ -51,16 +51,20 @@ group.command("pins")(line_pins.pins)
 group.command("stop")(line_commands.stop)
 group.command("purge")(line_commands.purge)
 group.command("reset")(line_commands.reset)
+group.command("unpark")(line_commands.unpark)
+group.command("pulse")(line_commands.pulse)
 
 
 def _explained(setup: Setup) -> Explanation:
     """Checks what `load_setup` cannot, as it knows nothing of the model."""
-    from app.cli.explain import check_golden, check_recipe, check_region, explain
+    from app.cli.explain import explain
     from app.detect.zoo import chosen_package, find_package, zoo_folder
+    from app.fitting import check_golden, check_package, check_recipe, check_region
     from app.main import goldens_of
 
     where = str(setup.folder / setup.line.recipe)
     package = find_package(chosen_package(setup.line.model.package, state_folder(None)), zoo_folder())
+    check_package(setup.recipe, package, where)
     check_recipe(setup.recipe, package.classes, where)
     check_region(setup.recipe, setup.line, where)
     check_golden(setup.recipe, package.spec, setup.line, where)

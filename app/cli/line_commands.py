@@ -1,4 +1,4 @@
-"""`takt line stop | purge | reset`: commands to a station that runs, acknowledged by its ledger."""
+"""`takt line stop | purge | reset | unpark | pulse`: commands to a station that runs, acknowledged by its ledger."""
 
 # ruff: noqa: PLC0415 - a command imports the rooms it needs when it runs
 from __future__ import annotations
@@ -72,7 +72,59 @@ def reset(
     )
 
 
-def _ask(lane: int, bus: Bus, done: str, *, as_json: bool, **said: str | bool) -> None:
+def unpark(*, lane: Lane = 1, by: By = "", reason: Reason = "", bus: Bus = None, as_json: Json = False) -> None:
+    """Have an accelerator tried again that was parked because it failed too often.
+
+    Anybody may: the standby goes on judging until it has proven itself. Exit code 9 when it is not parked, when the
+    lane has none, or when no station answers.
+    """
+    _ask(
+        lane,
+        bus,
+        "the accelerator is looked for again",
+        as_json=as_json,
+        command="unpark",
+        by=person(by),
+        reason=reason,
+    )
+
+
+def pulse(
+    *,
+    output: Annotated[str, typer.Argument(metavar="OUTPUT", help="As gate:reject, or a handshake line's name.")],
+    pulse_ms: Annotated[int, typer.Option("--ms", min=1, max=60_000, help="For so many milliseconds.")] = 200,
+    lane: Lane = 1,
+    by: By = "",
+    role: Annotated[str, typer.Option("--role", help="As what: technician or admin may.")] = "technician",
+    reason: Reason = "",
+    bus: Bus = None,
+    as_json: Json = False,
+) -> None:
+    """Try an output of a standing line: it shows its other level for a moment, and then goes back. Hands away!
+
+    Only while the line is stopped, without its permit, and the belt has stood still for a second; never the permit
+    itself nor line_stop. It ends early when somebody resets, the belt moves or a fault comes up. Needs --reason. Exit
+    code 9 when the station refuses or none answers.
+    """
+    from app.errors import UsageError
+
+    if not reason.strip():
+        raise UsageError("a pulse needs a reason", 'say it with --reason "..."')
+    _ask(
+        lane,
+        bus,
+        f"pulses {output} for {pulse_ms} ms",
+        as_json=as_json,
+        command="pulse",
+        output=output,
+        pulse_ms=pulse_ms,
+        by=person(by),
+        role=role,
+        reason=reason,
+    )
+
+
+def _ask(lane: int, bus: Bus, done: str, *, as_json: bool, **said: str | bool | int) -> None:
     from app.bus.commands import ask
     from app.bus.place import default_place
     from app.errors import CommandRefusedError
@@ -85,10 +137,10 @@ def _ask(lane: int, bus: Bus, done: str, *, as_json: bool, **said: str | bool) -
         place = {"epoch": reply.epoch, "sequence": reply.sequence}
         print_json({"lane": lane, "command": request.command, "by": request.by, **place})
     else:
-        out().print(f"lane {lane}: {done}, by {escape(request.by)}{_acknowledged(reply)}", soft_wrap=True)
+        out().print(f"lane {lane}: {escape(done)}, by {escape(request.by)}{_acknowledged(reply)}", soft_wrap=True)
 
 
-def _request(said: Mapping[str, str | bool]) -> Request:
+def _request(said: Mapping[str, str | bool | int]) -> Request:
     from pydantic import ValidationError
 
     from app.bus.commands import Request

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from app.cli.lanes import LaneView
     from app.config import Line
     from app.processes import Process
-    from app.supervisor import ChildStatus, Ending, Supervisor
+    from app.supervisor import Ending, Supervisor
+    from app.support.kept_log import KeptLog
+    from app.support.supervised import ChildStatus
+
+NAME = "takt run"
+"""By which its own words stand in the log."""
 
 PATIENCE_S = 60.0
 """What is not up after so long is told once; the wait goes on."""
@@ -61,8 +66,11 @@ def run(
     """
     from app.bus.place import default_place
     from app.cli.addresses import settled
+    from app.clock import SystemClock
     from app.processes import table
     from app.setup import load_setup, twin_line
+    from app.support.kept_log import KeptLog
+    from app.support.log_file import FOLDER
 
     lines = {path.absolute(): load_setup(path).line for path in line or [twin_line()]}
     rows = table(lines)
@@ -70,9 +78,12 @@ def run(
     ui = next(iter(lines.values())).ui
     with place.hold("supervisor"):
         address = settled(ui.host, ui.port if port is None else port)
-        screen = Screen(lines, place, address, state_folder(state).absolute(), as_json=as_json)
-        more = [] if port is None else ["--port", str(address.port)]
-        ending = screen.follow(_supervisor(rows, screen, more))
+        folder = state_folder(state).absolute()
+        with closing(KeptLog(folder / FOLDER, SystemClock())) as log:
+            screen = Screen(lines, place, address, folder, log=log, as_json=as_json)
+            more = [] if port is None else ["--port", str(address.port)]
+            ending = screen.follow(_supervisor(rows, screen, more))
+            screen.note(ending.sentence or "ended as it was asked to")
     if ending.sentence:
         complain(ending.sentence)
     raise typer.Exit(ending.exit_code)
@@ -106,11 +117,19 @@ class Screen:
         place: The bus.
         address: Where the pages are.
         state: The state folder.
+        log: Keeps what is said, for those who were not looking.
         as_json: Tell the addresses as JSON and nothing else on stdout.
     """
 
     def __init__(
-        self, lines: Mapping[Path, Line], place: Place, address: Address, state: Path, *, as_json: bool = False
+        self,
+        lines: Mapping[Path, Line],
+        place: Place,
+        address: Address,
+        state: Path,
+        *,
+        log: KeptLog | None = None,
+        as_json: bool = False,
     ) -> None:
         from app.cli.lanes import LaneReader
 
@@ -118,6 +137,7 @@ class Screen:
         self.address = address
         self.state = state
         self._lines = lines
+        self._log = log
         self._as_json = as_json
         self._readers = [LaneReader(place, each.line.lane) for each in lines.values()]
         self._live: Live | None = None
@@ -130,6 +150,7 @@ class Screen:
         """Runs the supervisor and shows how it goes."""
         names = ", ".join(child.row.name for child in supervisor.children)
         self._print(err(), f"[dim]starting {escape(names)}[/]")
+        self.note(f"starting {names}")
         try:
             return supervisor.run(lambda: self._look(supervisor))
         finally:
@@ -139,13 +160,23 @@ class Screen:
 
     def say(self, name: str, line: str) -> None:
         """Passes on what a process says, or what became of it."""
+        if self._log:
+            self._log.say(name, line)
         self._print(err(), f"[dim]{escape(name)}:[/] {escape(one_line(line))}")
+
+    def note(self, words: str) -> None:
+        """Keeps words of the run itself."""
+        if self._log:
+            self._log.say(NAME, words)
 
     def _look(self, supervisor: Supervisor) -> None:
         now_s = time.monotonic()
         if now_s - self._shown_s < SHOW_S:
             return
         self._shown_s = now_s
+        trouble = self._log.trouble() if self._log else ""
+        if trouble:
+            self._print(err(), f"[dim]log:[/] {escape(one_line(trouble))}")
         views = [reader.read(time.monotonic_ns()) for reader in self._readers]
         if not self._is_up:
             self._wait(supervisor.statuses(), views, now_s)
@@ -172,10 +203,24 @@ class Screen:
         names = ", ".join(each.line.name for each in self._lines.values())
         self._print(out(), _table(statuses))
         self._print(out(), f"[bold]{escape(names)}[/]  open [bold]{escape(self.address.url)}[/]  Ctrl-C ends it")
+        self._tell_setup()
         if sys.stdout.isatty():
             self._live = Live(self._lanes(views), console=out(), auto_refresh=False, transient=True)
             self._live.start(refresh=True)
         self._tell_changes(views)
+
+    def _tell_setup(self) -> None:
+        """While nobody can administer the box: with which code that is changed. Only here, and in no log."""
+        from app.web.access.setup_code import SetupCode
+        from app.web.store.database import FOLDER
+
+        code = SetupCode(self.state / FOLDER).read()
+        if code:
+            where = self.address.url.rstrip("/")
+            self._print(
+                out(),
+                f"Nobody has an account here yet: open [bold]{escape(where)}/setup[/], the code is [bold]{code}[/]",
+            )
 
     def _announce(self, views: Sequence[LaneView]) -> None:
         document = {
@@ -201,6 +246,7 @@ class Screen:
             text = as_change(view)
             if self._states.get(view.lane) != text:
                 self._states[view.lane] = text
+                self.note(text)
                 self._print(err() if self._as_json else out(), escape(text))
 
     def _lanes(self, views: Sequence[LaneView]) -> Group:

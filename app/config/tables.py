@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.config.base import Input, Name, Output, PinName, Settings
 from app.config.vision import VisionSettings
 
 PULSE_KINDS = ("pusher", "air")
+
+_TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 
 COUNTS_PER_S = {"gpio": 5_000.0, "counter": 0.0, "virtual": 0.0}
 """What each kind of encoder counts safely, in counts per second; 0: no limit. `docs/encoders.md` tells why."""
@@ -94,17 +96,23 @@ class ModelSettings(Settings):
     )
     runtime: Literal["auto", "onnx", "openvino", "blank"] = Field(
         "auto",
-        description="what runs the model; auto: the first that is installed; blank: nothing, to measure the rest on"
-        " the twin, and only there",
+        description="what runs the model; auto: what `takt models build` measured as the fastest, else the first that"
+        " is installed; blank: nothing, to measure the rest on the twin, and only there",
     )
     standby: Literal["none", "onnx", "openvino"] = Field(
         "none", description="judges the frame that the first could not"
     )
-    accelerator: Literal["none", "auto", "tensorrt", "onnx", "openvino", "sick"] = Field(
+    accelerator: Literal["none", "auto", "tensorrt", "onnx-tensorrt", "onnx-cuda", "onnx", "openvino", "sick"] = Field(
         "none",
         description="what judges in a process of its own, with the package's accelerator model; runtime is then the"
-        " standby of this station; auto: TensorRT where it is installed; sick: one that fails when it is told to, to"
-        " try that on the twin, and only there",
+        " standby of this station; auto: what `takt models build` measured as the fastest, else TensorRT, else ONNX"
+        " Runtime on the GPU; sick: one that fails when it is told to, to try that on the twin, and only there",
+    )
+    degraded: Literal["stop", "slow", "run"] = Field(
+        "stop",
+        description="what becomes of a line while the accelerator is away, if its standby cannot keep up; stop: it"
+        " stands until the accelerator judges again and somebody resets it; slow: the status asks for the speed that"
+        " the standby holds; run: it runs on, and parts without a verdict in time are rejected, as with slow",
     )
     threads: int = Field(2, ge=1, le=64, description="of the runtime")
     verdict_ms: float = Field(5.0, gt=0, le=1_000, description="worst time from frame in memory to verdict")
@@ -169,6 +177,10 @@ class HandshakeSettings(Settings):
     fault: Output | None = Field(None, description="off while something is wrong with the station or its line")
     line_stop: Output | None = Field(None, description="off while the line must stand, for whatever cause")
     heartbeat: Output | None = Field(None, description="changes while all threads of the station make progress")
+    lamp_red: Output | None = Field(None, description="on while the line is stopped by Takt, for whatever cause")
+    lamp_amber: Output | None = Field(None, description="on while it purges, a camera is away or the standby judges")
+    lamp_green: Output | None = Field(None, description="on while parts are judged and sorted as they should be")
+    buzzer: Output | None = Field(None, description="on for what somebody must mend, until it is silenced or goes")
     stopped: Input | None = Field(
         None, description="active while the line is stopped from outside, as by its emergency stop: stops the line"
     )
@@ -177,7 +189,8 @@ class HandshakeSettings(Settings):
     @property
     def outputs(self) -> dict[str, Output]:
         """The outputs that are wired, by name."""
-        wired = {"ready": self.ready, "fault": self.fault, "line_stop": self.line_stop, "heartbeat": self.heartbeat}
+        names = ("ready", "fault", "line_stop", "heartbeat", "lamp_red", "lamp_amber", "lamp_green", "buzzer")
+        wired: dict[str, Output | None] = {name: getattr(self, name) for name in names}
         return {name: each for name, each in wired.items() if each is not None}
 
 
@@ -233,4 +246,41 @@ class UiSettings(Settings):
 
     host: str = Field("127.0.0.1", min_length=1, max_length=255, description="address to listen on; 0.0.0.0: every one")
     port: int = Field(8080, ge=1, le=65_535, description="port to listen on")
+    https_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="port to listen on for HTTPS; 0: none. With one, plain HTTP serves this box itself alone, and sends"
+        " everybody else there",
+    )
+    certificate: str = Field(
+        "", max_length=4_096, description="PEM file of a certificate for HTTPS; empty: the box makes its own"
+    )
+    key: str = Field("", max_length=4_096, description="PEM file of that certificate's key, without a password")
     pixels_per_mm: float = Field(4.0, gt=0.5, le=40, description="of the operator's screen: keys are sized by it")
+    night_from: str = Field(
+        "20:00",
+        pattern=_TIME,
+        description="from here on the operator's page is dark, where its brightness goes by time",
+    )
+    night_to: str = Field("06:00", pattern=_TIME, description="until here")
+    language: str = Field(
+        "auto", pattern=r"^[a-z]{2,8}$", description="of the pages; `auto`: what each browser prefers"
+    )
+    sign_out_s: int = Field(
+        180, ge=30, le=43_200, description="whoever signed in by PIN and does nothing is signed out after so long"
+    )
+    desk_sign_out_s: int = Field(
+        1_800, ge=60, le=43_200, description="the same for whoever signed in by password, at a desk"
+    )
+    shifts: tuple[Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5][05]$")], ...] = Field(
+        ("06:00", "14:00", "22:00"), min_length=1, max_length=8, description="when shifts begin, to the five minutes"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> UiSettings:
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key go together")
+        if self.https_port == self.port:
+            raise ValueError("https_port and port must differ")
+        return self

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,20 +18,17 @@ from app.bus.bell import Bell
 from app.bus.exchange import ExchangeClient
 from app.bus.life import NONE, life_of
 from app.clock import NS_PER_MS, NS_PER_S, Clock
-from app.detect.curtain import Attached, Shown
+from app.detect.curtain import MEND
 from app.detect.decode import Placement
-from app.detect.detector import Detector, Result
+from app.detect.detector import Result
 from app.detect.engine import LocalDetector
-from app.detect.package import Package, load_package
+from app.detect.package import Package
 from app.detect.ports import Outputs, Port, check_outputs
 from app.detect.prepare import Preparation, input_bytes
-from app.detect.proof import ReadPicture
 from app.detect.readers import Reading
 from app.detect.serving import Field
 from app.errors import BusError, DetectorError, PackageError
 from app.types import Image
-
-_MEND = "the standby judges; the accelerator is started again by itself"
 
 
 class RemoteEngine:
@@ -92,9 +88,9 @@ class RemoteEngine:
             DetectorError: It is gone, was started again, or still owes an answer.
         """
         if not self._exchange.is_ready or self._exchange.session != self._session:
-            raise DetectorError("accelerator gone: its process has ended", _MEND)
+            raise DetectorError("accelerator gone: its process has ended", MEND)
         if self._exchange.is_busy:
-            raise DetectorError("accelerator busy: it still owes the answer to an earlier picture", _MEND)
+            raise DetectorError("accelerator busy: it still owes the answer to an earlier picture", MEND)
 
     def infer(self) -> None:
         """Asks, and waits for the answer.
@@ -111,16 +107,16 @@ class RemoteEngine:
             left_ns = cut_off_ns - self._clock.now_ns()
             if left_ns <= 0:
                 limit_ms = self.slice_ns / NS_PER_MS
-                raise DetectorError(f"accelerator late: no answer within {limit_ms:.1f} ms", _MEND)
+                raise DetectorError(f"accelerator late: no answer within {limit_ms:.1f} ms", MEND)
             ready, _, _ = select.select(self._fds, (), (), left_ns / NS_PER_S)
             self._answered.silence()
             if self._life in ready and self._exchange.is_busy:
-                raise DetectorError("accelerator gone: its process has ended", _MEND)
+                raise DetectorError("accelerator gone: its process has ended", MEND)
         if self._exchange.session != self._session:
-            raise DetectorError("accelerator gone: its process has ended and was started again", _MEND)
+            raise DetectorError("accelerator gone: its process has ended and was started again", MEND)
         error = self._exchange.error
         if error:
-            raise DetectorError(f"accelerator failed: {error}", _MEND)
+            raise DetectorError(f"accelerator failed: {error}", MEND)
 
     def close(self) -> None:
         """Asks no more. Idempotent."""
@@ -171,108 +167,7 @@ class RemoteDetector(LocalDetector):
         try:
             return super()._read(placement, size_px)
         except DetectorError as error:
-            raise DetectorError(f"accelerator wrong: {error.what}", _MEND) from error
-
-
-class Attachment:
-    """Attaches to the server of a lane, whenever there is a new one.
-
-    Args:
-        path: The lane's exchange.
-        package: The station's package; any model of it.
-        read: Reads a golden frame.
-        ring: Wakes the server.
-        answered: Rung by the server.
-        clock: Times the stages.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        package: Package,
-        read: ReadPicture,
-        ring: Callable[[], None],
-        answered: Bell,
-        clock: Clock,
-    ) -> None:
-        self._path = path
-        self._models = {each: load_package(package.folder, variant=each) for each in package.variants}
-        # Nothing is read from the disk once parts are judged.
-        self._frames = {name: shown_frames(model, read) for name, model in self._models.items()}
-        self._ring = ring
-        self._answered = answered
-        self._clock = clock
-        self._exchange: ExchangeClient | None = None
-        self._last_session = 0
-
-    def __call__(self) -> Attached | None:
-        """Attaches; `None` where there is no server, or only one that was attached to or distrusted before.
-
-        Raises:
-            PackageError: The server runs another model.
-            DetectorError: It could not start.
-            BusError: Its file is broken, or it has ended.
-        """
-        if self._exchange is not None and self._exchange.is_retired:
-            self._exchange.close()
-            self._exchange, self._last_session = None, 0
-        if self._exchange is None:
-            if not self._path.exists():
-                return None
-            self._exchange = ExchangeClient(self._path)
-        exchange = self._exchange
-        refusal = exchange.refusal
-        if refusal:
-            raise DetectorError(f"accelerator not started: {refusal}", "it is tried again by itself")
-        if not exchange.is_ready or exchange.session == self._last_session:
-            return None
-        # It was distrusted by the station before this one, or still works at that one's last picture.
-        if exchange.is_distrusted or exchange.is_busy:
-            return None
-        session = exchange.session
-        try:
-            detector, model = open_remote(exchange, self._model, self._ring, self._answered, self._clock)
-        except DetectorError as error:
-            self._last_session = session
-            exchange.distrust(session, str(error))
-            self._ring()
-            raise
-        self._last_session = session
-        return Attached(detector, detector.remote, model, self._frames[model.variant], _usual_ns(exchange.about()))
-
-    def _model(self, variant: str) -> Package:
-        if variant not in self._models:
-            raise PackageError(
-                f"the accelerator runs a model {variant!r} that the package has not", "restart the accelerator"
-            )
-        return self._models[variant]
-
-
-def shown_frames(package: Package, read: ReadPicture) -> tuple[Shown, ...]:
-    """The golden frames of a model in memory.
-
-    Raises:
-        DataError: One cannot be read.
-    """
-    return tuple(Shown(each, read(each.image), read(each.golden) if each.golden else None) for each in package.frames)
-
-
-def slowest_of(detector: Detector, frames: Sequence[Shown], clock: Clock, samples: int = 50, rounds: int = 4) -> int:
-    """The longest time in ns that a detector takes for a golden frame, in the quietest of some rounds of so many.
-
-    A station starts together with all the others, and what they load meanwhile must not count as its own time for good.
-    """
-    return min(_slowest_ns(detector, frames, clock, samples) for _ in range(rounds))
-
-
-def _slowest_ns(detector: Detector, frames: Sequence[Shown], clock: Clock, samples: int) -> int:
-    slowest_ns = 0
-    for index in range(samples):
-        shown = frames[index % len(frames)]
-        since_ns = clock.now_ns()
-        detector.detect(shown.image, shown.golden)
-        slowest_ns = max(slowest_ns, clock.now_ns() - since_ns)
-    return slowest_ns
+            raise DetectorError(f"accelerator wrong: {error.what}", MEND) from error
 
 
 def open_remote(
@@ -327,11 +222,6 @@ def _opened(
     return RemoteDetector(package, str(about.get("runtime", "accelerator")), preparation, engine, clock), package
 
 
-def _usual_ns(about: dict[str, Any]) -> int:
-    said = about.get("usual_ns", 0)
-    return said if isinstance(said, int) else 0
-
-
 def _fields(about: dict[str, Any], package: Package, exchange: ExchangeClient) -> Sequence[Field]:
     """Where the tables of an answer lie, checked against the package and the room that there is."""
     try:
@@ -347,8 +237,8 @@ def _fields(about: dict[str, Any], package: Package, exchange: ExchangeClient) -
     try:
         check_outputs(package, [Port(field.name, field.kind, field.shape) for field in fields])
     except PackageError as error:
-        raise DetectorError(f"accelerator wrong: {error.what}", _MEND) from error
+        raise DetectorError(f"accelerator wrong: {error.what}", MEND) from error
     is_within = min(field.at for field in fields) >= 0 and max(ends) <= len(exchange.output)
     if len(exchange.input) != input_bytes(package.spec) or not is_within:
-        raise DetectorError("accelerator wrong: its memory does not fit the package", _MEND)
+        raise DetectorError("accelerator wrong: its memory does not fit the package", MEND)
     return fields

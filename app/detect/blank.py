@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.clock import Clock
-from app.detect.detector import InputSpec, Result
+from app.detect.detector import InputSpec, Result, Timed
 from app.detect.package import Package
 from app.errors import DetectorError
 from app.types import Image
@@ -18,7 +18,7 @@ RUNTIME = "blank"
 _NOTHING = Result(())
 
 
-class BlankDetector:
+class BlankDetector(Timed):
     """A `Detector` that passes every part.
 
     Args:

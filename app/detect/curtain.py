@@ -21,6 +21,9 @@ from app.detect.trend import FEWEST_PROVEN, SlowTrend, envelope_of
 from app.errors import BusError, DetectorError, PackageError
 from app.types import Image
 
+MEND = "the standby judges; the accelerator is started again by itself"
+"""What follows from a failure, unless it parks the accelerator."""
+
 NEAR = 0.8
 """Of the slice: a slow accelerator that comes so near to its end goes before it is late."""
 
@@ -69,6 +72,7 @@ class Attached:
         frames: Its golden frames.
         usual_ns: How long nine in ten of its inferences take at most, by its own account; 0 where it has none. Whether
             the tenth is within the slice too shows when it is proven.
+        unused: What could run there and does not, each with its reason.
     """
 
     detector: Detector
@@ -76,6 +80,7 @@ class Attached:
     package: Package
     frames: Sequence[Shown]
     usual_ns: int = 0
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Rules:
     """When an accelerator is trusted.
 
     Attributes:
-        slice_ns: How long an answer may take: the budget less the standby's slowest time.
+        slice_ns: How long an answer may take to begin with: the budget less the standby's slowest time.
         samples: Golden frames in a row that it has to judge rightly and within its slice.
         attach_every_ns: So often it is looked for.
         check_every_ns: So often a trusted one judges a golden frame.
@@ -110,15 +115,26 @@ class Curtain:
     Attributes:
         phase: Where it stands.
         why: Why it is not trusted, in words; empty while it is.
+        since_ns: Since when it stands there.
+        runtime: What it runs on; empty before it was attached to for the first time.
+        slice_ns: How long it may take for a golden frame, and usually for a part.
+        least_ns: Twice the longest of its proof: with less time it could be late through no fault of its own.
         failures: How often it has failed since the start.
         promotions: How often it came to be trusted.
+        unused: What could run there and does not, each with its reason, by the last one that was attached to.
+        is_asked_for: A person has asked for it, and the next step takes it up.
     """
 
     def __init__(self, attach: Callable[[], Attached | None], rules: Rules, clock: Clock) -> None:
         self.phase = Phase.AWAY
         self.why = "the accelerator is starting"
+        self.since_ns = clock.now_ns()
+        self.runtime = ""
+        self.slice_ns = rules.slice_ns
+        self.least_ns = 0
         self.failures = 0
         self.promotions = 0
+        self.unused: tuple[str, ...] = ()
         self._attach = attach
         self._rules = rules
         self._clock = clock
@@ -127,7 +143,7 @@ class Curtain:
         self._taken_ns: list[int] = []
         self._trend: SlowTrend | None = None
         self._next_ns = 0
-        self._is_asked_for = False
+        self.is_asked_for = False
         self._failed_ns: deque[int] = deque(maxlen=rules.flaps)
 
     @property
@@ -135,10 +151,15 @@ class Curtain:
         """The accelerator, while it is trusted."""
         return self._attached.detector if self._attached and self.phase is Phase.TRUSTED else None
 
+    def allow(self, slice_ns: int) -> None:
+        """How long a trusted one may take for the next part."""
+        if self._attached is not None:
+            self._attached.remote.slice_ns = slice_ns
+
     def step(self) -> None:
         """Takes at most one step, which lasts no longer than one slice; call it while no part waits."""
         now_ns = self._clock.now_ns()
-        if self._is_asked_for:
+        if self.is_asked_for:
             self._forgive()
         if self.phase is Phase.PARKED or now_ns < self._next_ns:
             return
@@ -155,7 +176,7 @@ class Curtain:
         Slower than at its proof is no harm by itself: it goes when it also comes near to the end of its slice.
         """
         trend = self._trend
-        if trend is not None and trend.note(infer_ns) and infer_ns > NEAR * self._rules.slice_ns:
+        if trend is not None and trend.note(infer_ns) and infer_ns > NEAR * self.slice_ns:
             self.failed(f"accelerator slow: {trend.in_words()}")
 
     def failed(self, why: str) -> None:
@@ -170,13 +191,14 @@ class Curtain:
         self._failed_ns.append(now_ns)
         window_ns = self._rules.flap_window_ns
         if len(self._failed_ns) == self._rules.flaps and now_ns - self._failed_ns[0] <= window_ns:
-            self.phase = Phase.PARKED
+            self._enter(Phase.PARKED)
             times = f"{self._rules.flaps} times within {window_ns // NS_PER_S} s"
-            self.why = f"{why}; it failed {times} and is parked until somebody asks for it"
+            cause = why.removesuffix(MEND).removesuffix("; ")
+            self.why = f"{cause}; the standby judges; it failed {times} and is parked until somebody asks for it"
 
     def unpark(self) -> None:
         """A person asks for it again. May be called from any thread; the next step does it."""
-        self._is_asked_for = True
+        self.is_asked_for = True
 
     def close(self) -> None:
         """Lets it go. Idempotent."""
@@ -185,10 +207,11 @@ class Curtain:
             self._attached = None
 
     def _forgive(self) -> None:
-        self._is_asked_for = False
+        self.is_asked_for = False
         self._failed_ns.clear()
         if self.phase is Phase.PARKED:
-            self.phase, self.why, self._next_ns = Phase.AWAY, "the accelerator was asked for again", 0
+            self._enter(Phase.AWAY)
+            self.why, self._next_ns = "the accelerator was asked for again", 0
 
     def _look(self) -> None:
         try:
@@ -198,7 +221,8 @@ class Curtain:
             return
         if attached is None:
             return
-        usual_ns, slice_ns = attached.usual_ns, self._rules.slice_ns
+        self.unused = attached.unused
+        usual_ns, slice_ns = attached.usual_ns, self.slice_ns
         if usual_ns > slice_ns:
             # Asking it would only cost each part its slice.
             attached.detector.close()
@@ -208,15 +232,17 @@ class Curtain:
                 " standby, or allow more time"
             )
         else:
-            attached.remote.slice_ns = self._rules.slice_ns
-            self._attached, self._passed, self.phase, self._next_ns = attached, 0, Phase.PROVING, 0
+            self._enter(Phase.PROVING)
+            self._attached, self._passed, self._next_ns = attached, 0, 0
             self._taken_ns, self._trend = [], None
+            self.runtime = attached.detector.runtime
 
     def _show(self) -> None:
         """Has the next golden frame judged."""
         attached = self._attached
         assert attached is not None
         shown = attached.frames[self._passed % len(attached.frames)]
+        attached.remote.slice_ns = self.slice_ns
         try:
             result: Result = attached.detector.detect(shown.image, shown.golden)
             compare_frame(attached.package, attached.detector.runtime, shown.frame, result)
@@ -233,13 +259,20 @@ class Curtain:
     def _maybe_trust(self) -> None:
         if self._passed < self._rules.samples:
             return
-        self.phase, self.why = Phase.TRUSTED, ""
+        self._enter(Phase.TRUSTED)
+        self.why = ""
         self.promotions += 1
+        self.least_ns = 2 * max(self._taken_ns)
         if len(self._taken_ns) >= FEWEST_PROVEN:
             self._trend = SlowTrend(envelope_of(self._taken_ns))
 
     def _drop(self, why: str) -> None:
-        self.phase, self.why = Phase.AWAY, why
+        self._enter(Phase.AWAY)
+        self.why = why
         if self._attached is not None:
             self._attached.remote.distrust(why)
             self.close()
+
+    def _enter(self, phase: Phase) -> None:
+        if phase is not self.phase:
+            self.phase, self.since_ns = phase, self._clock.now_ns()

@@ -72,7 +72,19 @@ class Result:
     decode_ns: int = 0
 
 
-class Detector(Protocol):
+class Timed(Protocol):
+    """Whoever judges pictures against the clock; one with all the time for itself takes no notice of either."""
+
+    def begin(self, since_ns: int) -> None:  # noqa: ARG002 - what others take notice of
+        """Says when the frame of the next picture was in memory."""
+        return
+
+    def done(self, total_ns: int) -> None:  # noqa: ARG002 - what others take notice of
+        """Says how long the last picture took from its frame in memory to its verdict."""
+        return
+
+
+class Detector(Timed, Protocol):
     """A loaded model on one runtime. Not thread-safe: it owns fixed buffers."""
 
     runtime: str

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.clock import Clock
 from app.detect.decode import Placement
-from app.detect.detector import InputSpec, Result
+from app.detect.detector import InputSpec, Result, Timed
 from app.detect.package import Package
 from app.detect.ports import Outputs
 from app.detect.prepare import Preparation
@@ -34,7 +34,7 @@ class Engine(Protocol):
         ...
 
 
-class LocalDetector:
+class LocalDetector(Timed):
     """A `Detector` on a runtime of this process.
 
     Args:

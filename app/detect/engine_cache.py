@@ -14,37 +14,34 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app.detect.durable import replace_bytes
+from app.detect.engine_folder import (
+    MODE,
+    DistrustedError,
+    Note,
+    check_own,
+    check_owner,
+    default_folder,
+    ignore_note,
+)
 from app.detect.installed import LEAST_FREE_BYTES
+from app.durable import replace_bytes
 
-ENGINES = "engines"
-STATE_VARIABLE = "TAKT_STATE"
 BUILD = 1
 """Counted up when engines come to be built in another way, so that none of before is loaded."""
 
 MAX_FILES = 16
 MAX_BYTES = 4_000_000_000
 
-_SYSTEM_STATE = Path("/var/lib/takt")
 _MAGIC = b"takt engine 1\n"
 _MAX_HEADER = 1 << 16
 _SUFFIX = ".engine"
 _LOCK = ".lock"
-_MODE = 0o755
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-
-Note = Callable[[str], None]
-"""Takes a sentence about what was not as it should be, and what is done instead."""
-
-
-def ignore_note(_sentence: str) -> None:
-    """Tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +69,14 @@ class EngineKey:
         return {**asdict(self), "options": dict(self.options)}
 
     @property
+    def name(self) -> str:
+        """What all of it together is called."""
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
     def file_name(self) -> str:
         """The name of its file."""
-        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:32] + _SUFFIX
+        return self.name + _SUFFIX
 
 
 class EngineCache:
@@ -109,8 +111,9 @@ class EngineCache:
             content = self._read(path)
             engine = _opened(content, key)
         except FileNotFoundError:
+            self._tell_other(key)
             return None
-        except _DistrustedError as error:
+        except DistrustedError as error:
             self._note(f"{error.where or path} {error}; the engine is built anew")
             return None
         except OSError as error:
@@ -129,12 +132,12 @@ class EngineCache:
         content = b"".join((_MAGIC, json.dumps(header, sort_keys=True).encode(), b"\n", engine))
         try:
             self._make()
-            self._check_folder()
+            check_own(self.folder)
             self._check_room(len(content))
             with self._locked():
                 replace_bytes(self.folder / key.file_name, content)
                 self._trim(key.file_name)
-        except _DistrustedError as error:
+        except DistrustedError as error:
             self._note(f"{error.where or self.folder} {error}; the engine is not kept")
         except OSError as error:
             self._note(f"the engine cannot be kept in {self.folder} ({error.strerror}); it is built again next time")
@@ -144,40 +147,42 @@ class EngineCache:
         with suppress(OSError):
             (self.folder / key.file_name).unlink()
 
+    def _tell_other(self, key: EngineKey) -> None:
+        """Tells of the newest engine of this very model, which was built for another GPU, version or options."""
+        wanted = key.as_json()
+        with suppress(OSError):
+            kept = sorted(self.folder.glob(f"*{_SUFFIX}"), key=lambda each: each.lstat().st_mtime_ns, reverse=True)
+            for path in kept:
+                stored = _stored_key(path)
+                if key.model_sha256 and stored.get("model_sha256") == key.model_sha256:
+                    self._note(f"{path} was built for another {_difference(stored, wanted)}; the engine is built anew")
+                    return
+
     def _make(self) -> None:
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True)
-            self.folder.chmod(_MODE)
+            self.folder.chmod(MODE)
 
     def _read(self, path: Path) -> bytes:
-        self._check_folder()
+        check_own(self.folder)
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise _DistrustedError(f"is no file that can be read ({error.strerror})") from error
+            raise DistrustedError(f"is no file that can be read ({error.strerror})") from error
         with os.fdopen(handle, "rb") as file:
             # Of what is open and not of what the name stands for: it may be replaced in between.
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise _DistrustedError("is no regular file")
-            _check_owner(found)
+                raise DistrustedError("is no regular file")
+            check_owner(found)
             return file.read()
-
-    def _check_folder(self) -> None:
-        found = self.folder.lstat()
-        if not stat.S_ISDIR(found.st_mode):
-            raise _DistrustedError("is no folder of its own", self.folder)
-        try:
-            _check_owner(found)
-        except _DistrustedError as error:
-            raise _DistrustedError(str(error), self.folder) from error
 
     def _check_room(self, size: int) -> None:
         free = shutil.disk_usage(self.folder).free
         if free < size + LEAST_FREE_BYTES:
-            raise _DistrustedError(
+            raise DistrustedError(
                 f"has {free} bytes free where the engine takes {size} and {LEAST_FREE_BYTES} must be left", self.folder
             )
 
@@ -199,53 +204,42 @@ class EngineCache:
                 path.unlink(missing_ok=True)
 
 
-def default_folder() -> Path:
-    """`engines` in `$TAKT_STATE`, else in /var/lib/takt where it exists, else in ~/.local/state/takt."""
-    named = os.environ.get(STATE_VARIABLE)
-    if named:
-        return Path(named) / ENGINES
-    if _SYSTEM_STATE.is_dir():
-        return _SYSTEM_STATE / ENGINES
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "takt" / ENGINES
-
-
-class _DistrustedError(Exception):
-    """What was found is not to be used; the words follow the name of the file or of `where`."""
-
-    def __init__(self, words: str, where: Path | None = None) -> None:
-        super().__init__(words)
-        self.where = where
-
-
-def _check_owner(found: os.stat_result) -> None:
-    if found.st_uid not in (0, os.geteuid()):
-        raise _DistrustedError(f"belongs to another user (number {found.st_uid})")
-    if found.st_mode & _OTHERS_WRITE:
-        raise _DistrustedError("can be written by others")
+def _stored_key(path: Path) -> dict[str, Any]:
+    """The key that a file says it is of, only to be told to a person; empty where it says none."""
+    if path.is_symlink():
+        return {}
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            return {}
+        try:
+            stored = json.loads(file.readline(_MAX_HEADER))["key"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return {}
+    return stored if isinstance(stored, dict) else {}
 
 
 def _opened(content: bytes, key: EngineKey) -> bytes:
     """The engine in a file's content.
 
     Raises:
-        _DistrustedError: It is not whole, or of another key.
+        DistrustedError: It is not whole, or of another key.
     """
     if not content.startswith(_MAGIC):
-        raise _DistrustedError("is no engine of this version of Takt")
+        raise DistrustedError("is no engine of this version of Takt")
     end = content.find(b"\n", len(_MAGIC), len(_MAGIC) + _MAX_HEADER)
     try:
         header: Any = json.loads(content[len(_MAGIC) : max(end, 0)])
         stored, size, sha256 = header["key"], header["bytes"], header["sha256"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise _DistrustedError("has a header that cannot be read") from error
+        raise DistrustedError("has a header that cannot be read") from error
     wanted = key.as_json()
     if stored != wanted:
-        raise _DistrustedError(f"was built for another {_difference(stored, wanted)}")
+        raise DistrustedError(f"was built for another {_difference(stored, wanted)}")
     engine = content[end + 1 :]
     if len(engine) != size:
-        raise _DistrustedError(f"holds {len(engine)} bytes of an engine where {size} were written")
+        raise DistrustedError(f"holds {len(engine)} bytes of an engine where {size} were written")
     if hashlib.sha256(engine).hexdigest() != sha256:
-        raise _DistrustedError("is not what was written (its SHA-256 is another)")
+        raise DistrustedError("is not what was written (its SHA-256 is another)")
     return engine
 
 

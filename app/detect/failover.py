@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 
 from app.clock import NS_PER_MS, Clock
 from app.detect.curtain import Curtain
-from app.detect.detector import Detector, InputSpec, Result
+from app.detect.detector import Detector, InputSpec, Result, Timed
 from app.errors import DetectorError
 from app.types import Detection, Image
 
@@ -16,8 +17,74 @@ JUST_NS = 3 * NS_PER_MS
 STILL_NS = 250 * NS_PER_MS
 """So long after a picture the line stands or runs empty."""
 
+KEPT = 32
+"""Pictures whose way to the detector and from it is remembered."""
 
-class Failover:
+
+class Slices:
+    """How the time for a verdict is shared between an accelerator and the standby.
+
+    The budget runs from the frame in memory to the verdict. Of it goes what lies before the question, which is told for
+    each picture: the way to the thread that judges, cutting out, registering. What the standby needs is kept back, and
+    what deciding takes behind it, by the last pictures. The rest is the accelerator's slice.
+
+    Args:
+        budget_ns: From the frame in memory to the verdict.
+        standby_ns: What the standby needs for a picture at its slowest.
+        least_ns: The accelerator gets so much in any case: parts that it fails on may then miss their budget.
+    """
+
+    def __init__(self, budget_ns: int, standby_ns: int, least_ns: int) -> None:
+        self.standby_ns = standby_ns
+        self._budget_ns = budget_ns
+        self._least_ns = least_ns
+        self._ahead, self._behind = _Last(), _Last()
+
+    @property
+    def ahead_ns(self) -> int:
+        """What the last pictures took from the frame in memory to the question, in the middle."""
+        return self._ahead.middle()
+
+    @property
+    def usual_ns(self) -> int:
+        """The slice of a picture that is asked for as soon as most are."""
+        return max(self._least_ns, self._budget_ns - self.standby_ns - self._behind.middle() - self.ahead_ns)
+
+    def left_ns(self, since_ns: int, now_ns: int, least_ns: int = 0) -> int:
+        """The slice of one picture, which is about to be asked for.
+
+        Args:
+            since_ns: When its frame was in memory.
+            now_ns: The present.
+            least_ns: What the accelerator needs. A picture that has waited for another one is late whoever judges it,
+                and is not held against the accelerator.
+        """
+        ahead_ns = now_ns - since_ns
+        self._ahead.note(ahead_ns)
+        return max(self._least_ns, least_ns, self._budget_ns - self.standby_ns - self._behind.middle() - ahead_ns)
+
+    def told(self, behind_ns: int) -> None:
+        """Notes what a picture took from its findings to its verdict."""
+        self._behind.note(behind_ns)
+
+
+class _Last:
+    """The last times of something, and the one in the middle of them: a single one that was held up does not count."""
+
+    def __init__(self) -> None:
+        self._times = array("q", bytes(8 * KEPT))
+        self._count = 0
+
+    def note(self, took_ns: int) -> None:
+        self._times[self._count % KEPT] = took_ns
+        self._count += 1
+
+    def middle(self) -> int:
+        count = min(self._count, KEPT)
+        return sorted(self._times[:count])[count // 2] if count else 0
+
+
+class Failover(Timed):
     """Two detectors that look like one: what the first cannot judge, the standby does.
 
     After the first failure the first is left alone until `restore`. A picture that neither can judge says nothing
@@ -81,7 +148,7 @@ class Failover:
         self._standby.close()
 
 
-class Accelerated:
+class Accelerated(Timed):
     """The accelerator while it is trusted, and the standby of this process whenever it is not.
 
     Args:
@@ -90,11 +157,13 @@ class Accelerated:
         thresholds: The standby's own score threshold and the accelerator's: scores of the standby are told so that
             its threshold becomes the accelerator's, and a recipe means the same with either.
         clock: Time.
+        slices: How the time for a verdict is shared.
         just_ns: So soon after a picture the next one is not due.
 
     Attributes:
         runtime: The runtime that judges.
         spec: What a picture needs for both of them.
+        slices: How the time for a verdict is shared.
         failovers: Pictures that the standby judged because the accelerator could not.
     """
 
@@ -105,14 +174,17 @@ class Accelerated:
         curtain: Curtain,
         thresholds: tuple[float, float],
         clock: Clock,
+        slices: Slices,
         just_ns: int = JUST_NS,
     ) -> None:
+        self.slices = slices
         self._standby = standby
         self._curtain = curtain
         self._thresholds = thresholds
         self._clock = clock
         self._just_ns = just_ns
         self._last_ns = clock.now_ns()
+        self._since_ns = self._began_ns = 0
         self.runtime = standby.runtime
         self.failovers = 0
         # Each ignores a golden sample that it does not want.
@@ -128,6 +200,21 @@ class Accelerated:
         """What is known of the accelerator."""
         return self._curtain
 
+    @property
+    def standby_runtime(self) -> str:
+        """What the standby runs on."""
+        return self._standby.runtime
+
+    def begin(self, since_ns: int) -> None:
+        """Says when the frame of the next picture was in memory; without this its time begins when it is judged."""
+        self._since_ns = self._began_ns = since_ns
+
+    def done(self, total_ns: int) -> None:
+        """Says how long the last picture took from its frame in memory to its verdict."""
+        has_been_judged = not self._since_ns
+        if self._began_ns and has_been_judged:
+            self.slices.told(max(0, self._began_ns + total_ns - self._last_ns))
+
     def detect(self, image: Image, golden: Image | None = None) -> Result:
         """Judges one picture with the accelerator, else with the standby.
 
@@ -138,11 +225,13 @@ class Accelerated:
             return self._judged(image, golden)
         finally:
             self._last_ns = self._clock.now_ns()
+            self._since_ns = 0
 
     def rest(self) -> None:
         """Called while no picture waits: does one small thing for the accelerator if no picture is due either."""
         idle_ns = self._clock.now_ns() - self._last_ns
         if idle_ns <= self._just_ns or idle_ns >= STILL_NS:
+            self._curtain.slice_ns = self.slices.usual_ns
             self._curtain.step()
 
     def close(self) -> None:
@@ -153,7 +242,10 @@ class Accelerated:
     def _judged(self, image: Image, golden: Image | None) -> Result:
         first = self._curtain.detector
         why = ""
+        now_ns = self._clock.now_ns()
+        slice_ns = self.slices.left_ns(self._since_ns or now_ns, now_ns, self._curtain.least_ns)
         if first is not None:
+            self._curtain.allow(slice_ns)
             try:
                 result = first.detect(image, golden)
             except DetectorError as error:

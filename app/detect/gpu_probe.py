@@ -1,4 +1,4 @@
-"""What GPU there is, asked in a process of its own: `python -m app.detect.gpu_probe`.
+"""What GPU there is, asked in a process of its own: `python -m app.detect.gpu_probe [driver]`.
 
 Some TensorRT libraries give an object without a GPU that ends the process once it is touched, and a driver may hang. So
 nothing of either is loaded here before a child has tried it. The child asks the driver itself (`libcuda.so.1`, through
@@ -20,6 +20,8 @@ from typing import Any
 from app.errors import DetectorError, MissingDriverError, TaktError
 
 LIMIT_S = 60.0
+DRIVER_ONLY = "driver"
+_INFER = ("libnvinfer.so.11", "libnvinfer.so.10")
 _DRIVER = "libcuda.so.1"
 _NAME_BYTES = 256
 _INTEGRATED, _MAJOR, _MINOR = 18, 75, 76  # CUdevice_attribute
@@ -36,7 +38,9 @@ class GpuFacts:
         memory_bytes: All of its memory; the machine's, of one that shares it.
         is_integrated: It shares the machine's memory, as on Jetson.
         cuda: The newest CUDA that the driver speaks, such as 12060.
-        dla_cores: Its deep learning accelerators that TensorRT can use.
+        dla_cores: Its deep learning accelerators that TensorRT can use; 0 where only the driver was asked.
+        free_bytes: How much of its memory nobody has taken; `None` where that was not asked.
+        tensorrt: Versions of TensorRT's C++ library that the loader finds, such as `10.3.0`; empty where it finds none.
     """
 
     name: str
@@ -45,19 +49,22 @@ class GpuFacts:
     is_integrated: bool
     cuda: int
     dla_cores: int = 0
+    free_bytes: int | None = None
+    tensorrt: str = ""
 
 
-def probe_gpu(limit_s: float = LIMIT_S) -> GpuFacts:
+def probe_gpu(limit_s: float = LIMIT_S, *, is_driver_only: bool = False) -> GpuFacts:
     """Asks in a child process.
 
     Args:
         limit_s: How long the child may take.
+        is_driver_only: Leave TensorRT out.
 
     Raises:
         DetectorError: There is no driver or GPU, or the driver or TensorRT fails; says which and how to mend it.
         MissingDriverError: TensorRT is not installed.
     """
-    command = [sys.executable, "-m", "app.detect.gpu_probe"]
+    command = [sys.executable, "-m", "app.detect.gpu_probe", *([DRIVER_ONLY] if is_driver_only else [])]
     paths = os.pathsep.join(each or str(Path.cwd()) for each in sys.path)
     try:
         done = subprocess.run(  # noqa: S603 - ours
@@ -131,6 +138,37 @@ def ask_driver() -> GpuFacts:
     return GpuFacts(name.value.decode(), f"{major}.{minor}", memory.value, bool(integrated), cuda.value)
 
 
+def ask_free_bytes() -> int:
+    """How much of the first GPU's memory nobody has taken, this process's context counted as taken.
+
+    Raises:
+        DetectorError: The driver does not say.
+    """
+    driver: Any = ctypes.CDLL(_DRIVER)
+    device, context = ctypes.c_int(), ctypes.c_void_p()
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    _check(driver, "open the first GPU", driver.cuDeviceGet(ctypes.byref(device), 0))
+    _check(driver, "start on the GPU", driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), device))
+    _check(driver, "start on the GPU", driver.cuCtxSetCurrent(context))
+    _check(driver, "tell its free memory", driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)))
+    return free.value
+
+
+def ask_infer() -> str:
+    """Versions of TensorRT's C++ library, which ONNX Runtime loads by itself; empty where there is none.
+
+    `getInferLibVersion` counts in ten thousands and hundreds since TensorRT 10 ("NvInferVersion.h").
+    """
+    found = []
+    for name in _INFER:
+        try:
+            number = int(ctypes.CDLL(name).getInferLibVersion())
+        except (OSError, AttributeError):
+            continue
+        found.append(f"{number // 10_000}.{number // 100 % 100}.{number % 100}")
+    return " and ".join(found)
+
+
 def _attribute(driver: Any, device: ctypes.c_int, which: int) -> int:
     found = ctypes.c_int()
     _check(driver, "describe the GPU", driver.cuDeviceGetAttribute(ctypes.byref(found), which, device))
@@ -155,10 +193,11 @@ def _ask_tensorrt() -> int:
     return int(getattr(runtime, "num_DLA_cores", 0))
 
 
-def _main() -> None:
+def _main(is_driver_only: bool) -> None:
     try:
-        facts = ask_driver()
-        said: dict[str, Any] = {**asdict(facts), "dla_cores": _ask_tensorrt()}
+        said: dict[str, Any] = {**asdict(ask_driver()), "free_bytes": ask_free_bytes(), "tensorrt": ask_infer()}
+        if not is_driver_only:
+            said["dla_cores"] = _ask_tensorrt()
     except MissingDriverError:
         said = {"problem": "absent"}
     except TaktError as error:
@@ -167,4 +206,4 @@ def _main() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    _main(DRIVER_ONLY in sys.argv[1:])

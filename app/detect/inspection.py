@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from app.clock import Clock, SystemClock
-from app.detect.detector import Detector, Result
+from app.detect.detector import Detector, Result, Timed
 from app.detect.golden import Goldens
 from app.detect.registration import Rect, Registrar
 from app.errors import DataError
@@ -18,7 +18,24 @@ from app.types import Image
 _CODES = {1: cv2.COLOR_BGR2GRAY, 3: cv2.COLOR_GRAY2BGR}
 
 
-class Inspector:
+@dataclass(frozen=True, slots=True, eq=False)
+class LaidOut:
+    """A golden sample, laid out for the pictures that come. Holds arrays and sizes only, so that it can be handed over.
+
+    Attributes:
+        goldens: The golden samples; `None` where the model wants none.
+        golden: The one that is laid out; `None` where none is yet.
+        size: Height and width of the pictures that it is laid out for.
+        registrar: Lays it over part after part.
+    """
+
+    goldens: Goldens | None
+    golden: Image | None
+    size: tuple[int, ...]
+    registrar: Registrar | None
+
+
+class Inspector(Timed):
     """What the station and `takt inspect` both ask, so that one picture gets one answer. Not thread-safe.
 
     Args:
@@ -26,13 +43,19 @@ class Inspector:
         recipe: Names the region that is judged and how far a part may lie off.
         goldens: The golden samples; may be `None` where the model wants none.
         clock: Times cropping and registration.
+        laid_out: What `laid_out` of another one gave, which had the same recipe and golden samples.
 
     Raises:
         DataError: The model wants golden samples and there are none.
     """
 
     def __init__(
-        self, detector: Detector, recipe: Recipe, goldens: Goldens | None = None, clock: Clock | None = None
+        self,
+        detector: Detector,
+        recipe: Recipe,
+        goldens: Goldens | None = None,
+        clock: Clock | None = None,
+        laid_out: LaidOut | None = None,
     ) -> None:
         if detector.spec.is_golden and goldens is None:
             raise DataError(
@@ -47,6 +70,40 @@ class Inspector:
         self._size: tuple[int, ...] = ()
         self._converted: Image = np.zeros((0, 0), np.uint8)
         self._registrar: Registrar | None = None
+        if laid_out is not None:
+            self._golden, self._size, self._registrar = laid_out.golden, laid_out.size, laid_out.registrar
+
+    @property
+    def laid_out(self) -> LaidOut:
+        """What `prepare` has made, to be handed over to another one."""
+        return LaidOut(self._goldens, self._golden, self._size, self._registrar)
+
+    def begin(self, since_ns: int) -> None:
+        """Says when the frame of the next picture was in memory."""
+        self._detector.begin(since_ns)
+
+    def prepare(self, size: tuple[int, int] | None = None) -> None:
+        """Does what the first picture would else wait for, and checks what it would else be refused for.
+
+        Args:
+            size: Height and width of the pictures that come; by default the golden sample's.
+
+        Raises:
+            DataError: The golden sample cannot be had or has another size, or the region lies outside the picture.
+        """
+        golden = self._goldens.find("") if self._goldens else None
+        if golden is not None and size is None:
+            size = golden.shape[0], golden.shape[1]
+        if size is None:
+            return
+        whole = np.zeros(size, np.uint8)
+        rect = self._rect(whole)
+        if golden is not None:
+            self._lay(golden, size, rect)
+
+    def done(self, total_ns: int) -> None:
+        """Says how long the last picture took from its frame in memory to its verdict."""
+        self._detector.done(total_ns)
 
     def inspect(self, image: Image, name: str = "") -> Result:
         """Judges one picture.
@@ -104,10 +161,14 @@ class Inspector:
         assert self._goldens is not None
         golden = self._goldens.find(name)
         if self._registrar is None or golden is not self._golden or size != self._size:
-            alike = _alike(golden, size, self._detector.spec.channels)
-            self._registrar = Registrar(alike, self._recipe.registration_px, rect)
-            self._golden, self._size = golden, size
+            self._registrar = self._lay(golden, size, rect)
         return self._registrar.register(judged).golden
+
+    def _lay(self, golden: Image, size: tuple[int, ...], rect: Rect) -> Registrar:
+        alike = _alike(golden, size, self._detector.spec.channels)
+        self._registrar = Registrar(alike, self._recipe.registration_px, rect)
+        self._golden, self._size = golden, size
+        return self._registrar
 
 
 def _alike(golden: Image, size: tuple[int, ...], channels: int) -> Image:

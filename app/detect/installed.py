@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from app.detect.durable import READABLE, move, sync
 from app.detect.package import Package
 from app.detect.pointer import HASH_SHOWN, Activation
+from app.durable import READABLE, move, sync
 from app.errors import PackageError
 
 PACKAGES = "packages"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,14 @@ except (ImportError, OSError) as error:
     raise MissingDriverError("the detector runtime onnx", "onnxruntime", "") from error
 
 PROVIDER = "CPUExecutionProvider"
-_LOG_FATAL = 4
-_REFUSALS: tuple[type[Exception], ...] = (
+LOG_FATAL = 4
+_PLACE = re.compile(r"/\S+\.(?:cc|h):\d+ [^()]*\([^()]*\)(?: const)? ")
+REFUSALS: tuple[type[Exception], ...] = (
     *(each for each in vars(states).values() if isinstance(each, type) and issubclass(each, Exception)),
     RuntimeError,
     ValueError,
 )
+"""What ONNX Runtime raises for a file or a run that it does not like."""
 
 
 class OnnxEngine:
@@ -42,7 +45,7 @@ class OnnxEngine:
 
     def __init__(self, package: Package, threads: int, preparation: Preparation) -> None:
         self._session = _open_session(package, threads)
-        self.outputs = check_ports(package, _ports(self._session.get_inputs()), _ports(self._session.get_outputs()))
+        self.outputs = check_ports(package, ports_of(self._session.get_inputs()), ports_of(self._session.get_outputs()))
         self._inputs = preparation  # keeps the memory alive that the session reads
         self._binding = self._session.io_binding()
         inputs = {"image": preparation.image, "golden": preparation.golden}
@@ -56,8 +59,8 @@ class OnnxEngine:
         """Runs the session on its buffers."""
         try:
             self._session.run_with_iobinding(self._binding)
-        except _REFUSALS as error:
-            raise DetectorError(f"ONNX Runtime failed: {_first_line(error)}", "prove the package again") from error
+        except REFUSALS as error:
+            raise DetectorError(f"ONNX Runtime failed: {first_line(error)}", "prove the package again") from error
 
 
 def open_onnx(package: Package, threads: int, clock: Clock, preparation: Preparation | None = None) -> LocalDetector:
@@ -76,12 +79,12 @@ def _open_session(package: Package, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = _LOG_FATAL  # what it would print stands in the exception
+    options.log_severity_level = LOG_FATAL  # what it would print stands in the exception
     try:
         session = ort.InferenceSession(package.read_onnx(), options, providers=[PROVIDER])
-    except _REFUSALS as error:
+    except REFUSALS as error:
         raise PackageError(
-            f"{package.onnx} is no model that ONNX Runtime {ort.__version__} can run: {_first_line(error)}",
+            f"{package.onnx} is no model that ONNX Runtime {ort.__version__} can run: {first_line(error)}",
             "export it again, or install a newer onnxruntime",
         ) from error
     if session.get_providers() != [PROVIDER]:
@@ -89,7 +92,8 @@ def _open_session(package: Package, threads: int) -> Any:
     return session
 
 
-def _ports(found: Any) -> list[Port]:
+def ports_of(found: Any) -> list[Port]:
+    """Inputs or outputs as a session tells them."""
     return [
         Port(each.name, _kind(each.type), tuple(size if isinstance(size, int) else None for size in each.shape))
         for each in found
@@ -106,6 +110,7 @@ def _kind(onnx_type: str) -> str:
         return inner
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what ONNX Runtime says, as the rest repeats it, without its own places in the source."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return _PLACE.sub("", lines[0]) if lines else type(error).__name__

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from app.config import Name, Settings
-from app.detect.durable import replace_text
+from app.durable import replace_text
 from app.errors import ConfigError, PackageError
 from app.toml import read_toml, validated
 

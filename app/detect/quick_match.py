@@ -9,6 +9,7 @@ board, and for a part that is not there, it never is: then it is for `app.detect
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -111,12 +112,21 @@ class _Profile:
         self._curve = np.zeros(length, np.float32)
         self._measure(golden)
         core = slice(reach, length - reach, max(1, (length - 2 * reach) // _SAMPLED_SUMS))
+        self._core = core
         self._sampled = self._curve[core]
         self._part = np.zeros_like(self._sampled)
         shifted = np.stack([np.roll(self._curve, shift)[core] for shift in range(-reach, reach + 1)])
         self._shifted: NDArray[np.float32] = shifted - shifted.mean(axis=1, keepdims=True)
         self._half_squares = (self._shifted**2).sum(axis=1) / 2
         self._scores = np.zeros(2 * reach + 1, np.float32)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the view, which would become a copy that nobody fills."""
+        return {name: value for name, value in self.__dict__.items() if name != "_sampled"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._sampled = self._curve[self._core]
 
     def guess(self, image: Image) -> int:
         self._measure(image)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -67,6 +68,19 @@ class Registrar:
         self._step = max(1, width * height // SAMPLED_PIXELS)
         self._correlation = PhaseCorrelation(self._judged, max_shift_px) if max_shift_px > 0 else None
         self._quick = QuickMatch(self._judged, max_shift_px, self._step) if margin > 0 else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the view, which would become a copy of its own."""
+        state = dict(self.__dict__)
+        del state["_judged"]
+        state["_wide"] = np.ascontiguousarray(self._wide)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Takes the view again."""
+        self.__dict__.update(state)
+        self._wide.flags.writeable = False
+        self._judged = self._shifted((0, 0))
 
     def register(self, image: Image) -> Registered:
         """Lays the golden sample over a part.

@@ -8,35 +8,33 @@ installed; else its parts are queued one after another. Nothing is allocated for
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.clock import Clock
 from app.detect.cuda import Cuda, open_cuda
 from app.detect.engine import LocalDetector
-from app.detect.engine_cache import EngineCache, EngineKey, Note, ignore_note
+from app.detect.engine_cache import EngineCache, EngineKey
+from app.detect.engine_folder import Note, OnProgress, ignore_note, ignore_progress
 from app.detect.gpu_probe import GpuFacts, probe_gpu
 from app.detect.package import Package
 from app.detect.prepare import Preparation
+from app.detect.room import check_fits
 from app.detect.tensorrt_build import (
     WORKSPACE_BYTES,
     BuildOptions,
     Built,
-    OnProgress,
     build_plan,
     check_dla,
-    ignore_progress,
 )
 from app.detect.tensorrt_engine import (
     LIBRARY,
-    TOO_LARGE,
     Inputs,
     TensorRtEngine,
     adopted_inputs,
-    in_mb,
     locked_inputs,
 )
-from app.errors import DetectorError, EngineRefusedError
+from app.errors import EngineRefusedError
 
 RUNTIME = "tensorrt"
 
@@ -144,6 +142,7 @@ def open_tensorrt(
     preparation: Preparation | None = None,
     options: TensorRtOptions | None = None,
     *,
+    folder: Path | None = None,
     on_progress: OnProgress = ignore_progress,
     on_note: Note = ignore_note,
 ) -> TensorRtDetector:
@@ -155,6 +154,7 @@ def open_tensorrt(
         clock: Times the stages.
         preparation: Input buffers that somebody else has made, such as memory that another process fills.
         options: How the engine is built, kept and run.
+        folder: Where engines are kept, in the place of what the options say.
         on_progress: Is told of a build.
         on_note: Is told why a kept engine was not taken, or why frames are not launched as graphs.
 
@@ -165,6 +165,7 @@ def open_tensorrt(
         ConfigError: The device has no such DLA core.
     """
     options = options or TensorRtOptions()
+    options = replace(options, folder=folder or options.folder)
     facts = probe_gpu()
     check_fits(package, facts)
     check_dla(options.dla_core, facts.dla_cores)
@@ -179,19 +180,6 @@ def open_tensorrt(
     except BaseException:
         cuda.close()
         raise
-
-
-def check_fits(package: Package, facts: GpuFacts) -> None:
-    """Refuses a model whose weights alone are more than the GPU's memory, before anything is built.
-
-    Raises:
-        DetectorError: They are; says both sizes.
-    """
-    size = package.onnx.stat().st_size
-    if size > facts.memory_bytes:
-        raise DetectorError(
-            f"{package.onnx} has {in_mb(size)} and {facts.name} {in_mb(facts.memory_bytes)} of memory", TOO_LARGE
-        )
 
 
 def _start(package: Package, plan: bytes, cuda: Cuda, inputs: Inputs, options: TensorRtOptions) -> TensorRtEngine:

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from app.detect.engine_folder import OnProgress, ignore_progress
 from app.detect.package import Package
 from app.detect.ports import Port, check_ports
 from app.detect.tensorrt_library import (
@@ -37,13 +37,6 @@ WORKSPACE_BYTES = 1 << 30
 _TIMINGS = 8
 _WAITING = 256
 _LOOK_S = 0.1
-
-OnProgress = Callable[[str, int, int], None]
-"""Takes a phase of the build, how many of its steps are done, and how many it has."""
-
-
-def ignore_progress(_phase: str, _done: int, _total: int) -> None:
-    """Shows nobody."""
 
 
 @dataclass(frozen=True, slots=True)

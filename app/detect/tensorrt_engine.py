@@ -14,6 +14,7 @@ from app.detect.detector import InputSpec
 from app.detect.package import Package
 from app.detect.ports import Outputs, Port, check_ports
 from app.detect.prepare import Preparation
+from app.detect.room import TOO_LARGE, in_mb
 from app.detect.tensorrt_library import (
     FLAVOUR,
     VERSION,
@@ -27,7 +28,6 @@ from app.detect.tensorrt_library import (
 from app.errors import DetectorError, EngineRefusedError
 
 LIBRARY = f"{FLAVOUR} {VERSION}"
-TOO_LARGE = "use a smaller model, or close what else uses the GPU"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,11 +153,6 @@ class TensorRtEngine:
     def _bind(self, name: str, buffer: Buffer) -> None:
         if not self._context.set_tensor_address(name, buffer.address):
             raise DetectorError(f"{LIBRARY} takes no memory for {name}: {complaints().first()}", "build it again")
-
-
-def in_mb(size: int) -> str:
-    """Bytes as people read them."""
-    return f"{size / 1e6:,.1f} MB"
 
 
 def _deserialize(plan: bytes, cuda: Cuda, dla_core: int | None) -> tuple[Any, Any]:

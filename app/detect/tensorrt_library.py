@@ -32,6 +32,9 @@ _KEPT = 32
 _WRAPPED = re.compile(r"Error Code \d+: [^(]*\((.+?)(?:\.? In \w+ at [^()]*)?\)?$")
 """What stands in the brackets of `Error Code 4: API Usage Error (what is wrong. In checkType at /src/file.cpp:456)`."""
 
+_PLACE = re.compile(r"^\[[\w./]+:\d+: \w+\] ")
+"""`[pass.cpp:337: check_turing_op_compatibility] `, which TensorRT-RTX begins with."""
+
 
 def _load() -> tuple[Any, str]:
     """The library and what it is called.
@@ -92,7 +95,7 @@ def one_line(text: str) -> str:
     """The first line of what TensorRT says, without its own functions and places in its source."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "it does not say why")
     found = _WRAPPED.search(line)
-    return found[1] if found else line
+    return _PLACE.sub("", found[1] if found else line)
 
 
 def network_flags() -> int:

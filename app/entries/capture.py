@@ -16,6 +16,7 @@ from app.bus.slots import SlotWriter
 from app.capture.camera import Camera
 from app.capture.drivers import make_camera
 from app.capture.feeder import MOST_TEXT, Feeder
+from app.capture.looking import Looks
 from app.capture.slotted import SLOTS
 from app.capture.watched import spotter_for
 from app.clock import NS_PER_S, Clock, SystemClock
@@ -54,9 +55,12 @@ def run(setups: Sequence[Setup], post: Post) -> None:
         block = closing(opened, BlockWriter(post.place.camera(lane, camera.name), CAMERA_BYTES))
 
         teller = _Teller()
+        spotter = spotter_for(line, camera)
+        frames, status = post.place.frames(lane, camera.name), post.place.status(lane)
+        looks = Looks(camera, frames, status, is_streaming=spotter is not None)
 
         def report(state: CameraStatus, now_ns: int) -> None:
-            block.write(json.dumps(asdict(state) | {"at_ns": now_ns}).encode())
+            block.write(json.dumps(asdict(state) | {"at_ns": now_ns, "shows": looks.shows}).encode())
             beat.beat()
             teller.tell(state, now_ns)
 
@@ -64,7 +68,9 @@ def run(setups: Sequence[Setup], post: Post) -> None:
         thread = post.row.threads["main"]
         enter(thread.policy, thread.priority, is_memory_locked=post.row.is_memory_locked)
         try:
-            Feeder(eye, camera, slots, triggers, report, clock, spotter_for(line, camera)).run(stop.is_set)
+            feeder = Feeder(eye, camera, slots, triggers, report, clock, spotter)
+            feeder.let_look(looks)
+            feeder.run(stop.is_set)
         except Exception as error:
             text = f"camera {camera.name!r}: {error}; its process is started again by itself"
             report(CameraStatus(camera.name, text[:MOST_TEXT], is_away=True), clock.now_ns())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app import __version__
@@ -14,15 +14,20 @@ from app.bus.block import BlockWriter
 from app.bus.commands import CommandServer
 from app.bus.ring import RingWriter
 from app.capture.slotted import SLOTS, SlottedCamera
-from app.clock import SystemClock
+from app.clock import Clock, SystemClock
 from app.config import Line
-from app.desk import Desk
+from app.desk import Desk, no_accelerator
 from app.detect.detector import Detector
+from app.detect.failover import Accelerated
 from app.detect.golden import Goldens
 from app.detect.inspection import Inspector
 from app.detect.package import Package
+from app.detect.unused import Unused
+from app.entries.adopting import going_on, text_of
+from app.entries.duty import Duty
 from app.entries.post import Post, StopFlag, closing
-from app.errors import ConfigError, DataError, DetectorError
+from app.entries.preparing import PreparingApart
+from app.errors import DataError, DetectorError
 from app.handover import Handover
 from app.latency import mapped_ledger
 from app.loops import Alarm, LineLoop, VerdictLoop
@@ -37,7 +42,6 @@ from app.station import STAGES
 from app.status import encode_status
 from app.takeover import take_over
 from app.types import Scalar
-from app.verdicts import Judge
 
 STATUS_BYTES = 32 * 1024
 WARM_UP = 5
@@ -50,26 +54,47 @@ def run(setups: Sequence[Setup], post: Post) -> None:
     Raises:
         TaktError: A setting, a pin, the model, the ledger or the bus cannot be used.
     """
-    setup = setups[0]
+    setup, recipe = going_on(setups[0], post.state)
     with ExitStack() as opened:
         lane = setup.line.line.lane
         closing(opened, post.place.hold(f"lane{lane}"))
         alarm = closing(opened, Alarm())
         stop = StopFlag(alarm.write_fd)
+        # Before this process has any priority of its own to hand on.
+        preparing = closing(opened, PreparingApart(setup, SystemClock()))
         # The runtime's own threads are started now, and inherit how this one is scheduled.
         verdict = post.row.threads["verdict"]
         schedule(verdict.policy, verdict.priority, is_inherited=True)
-        detector, package = _opened(setup, post)
+        unused = Unused(_tell)
+        detector, package = _opened(setup, post, unused)
         opened.callback(detector.close)
-        lane_at_work = _LiveLane(setup.with_threshold(package.score_threshold), post, detector, package, alarm, opened)
+        loaded = _Loaded(detector, package, unused.said)
+        lane_at_work = _LiveLane(
+            setup.with_threshold(package.score_threshold),
+            recipe,
+            post,
+            loaded,
+            preparing,
+            alarm,
+            opened,
+        )
         lane_at_work.run(stop)
 
 
-def _opened(setup: Setup, post: Post) -> tuple[Detector, Package]:
+def _opened(setup: Setup, post: Post, unused: Unused) -> tuple[Detector, Package]:
     model = setup.line.model
     if model.accelerator == "none":
-        return open_model(model, post.state, _tell)
-    return open_accelerated(setup.line, post.state, post.place, _tell)
+        return open_model(model, post.state, _tell, unused)
+    return open_accelerated(setup.line, post.state, post.place, _tell, unused)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loaded:
+    """What judges, and what could and does not."""
+
+    detector: Detector
+    package: Package
+    unused: tuple[str, ...]
 
 
 def _tell(sentence: str) -> None:
@@ -81,19 +106,34 @@ class _LiveLane:
     """A station with everything that it needs around it."""
 
     def __init__(
-        self, setup: Setup, post: Post, detector: Detector, package: Package, alarm: Alarm, opened: ExitStack
+        self,
+        setup: Setup,
+        recipe: str,
+        post: Post,
+        loaded: _Loaded,
+        preparing: PreparingApart,
+        alarm: Alarm,
+        opened: ExitStack,
     ) -> None:
         self._setup = setup
+        self._recipe_sha256 = keep(post.state / DOCUMENTS, recipe)
         self._post = post
+        detector, package = loaded.detector, loaded.package
         self._detector = detector
+        self._rest_of_detector: Callable[[], None] = getattr(detector, "rest", lambda: None)
         self._package = package
+        self._unused = loaded.unused
         self._alarm = alarm
         self._clock = SystemClock()
         self._scheduling = ""
         place, line, lane = post.place, setup.line, setup.line.line.lane
+        preparing.judge_with(detector, package)
         goldens = live_goldens(setup)
         judge = Inspector(detector, setup.recipe, goldens, self._clock)
-        _warm(judge, goldens)
+        _warm(judge, goldens, self._clock)
+        self._duty = Duty(detector, line, self._clock) if isinstance(detector, Accelerated) else None
+        for sentence in self._duty.at_load() if self._duty else ():
+            _tell(sentence)
         bell = closing(opened, Bell(place.bell(f"lane{lane}")))
         self._cameras = {each.name: SlottedCamera(lane, each.name, place, bell, self._clock) for each in line.cameras}
         self._ring = closing(opened, RingWriter(place.ring(lane), round(line.storage.ring_mb * MEGABYTE)))
@@ -111,6 +151,7 @@ class _LiveLane:
             latency=mapped_ledger(place.latency(lane), STAGES, is_writing=True),
             on_verdict=alarm.ring,
             identity=self._identity(),
+            preparing=preparing,
         )
         opened.callback(self.station.close)
         self._block = closing(opened, BlockWriter(place.status(lane), STATUS_BYTES))
@@ -121,15 +162,17 @@ class _LiveLane:
 
     def run(self, stop: StopFlag) -> None:
         station = self.station
-        rest = getattr(self._detector, "rest", None)
-        verdicts = VerdictLoop(station, self._cameras, self._alarm.ring, *([rest] if rest else []))
+        verdicts = VerdictLoop(station, self._cameras, self._alarm.ring, self._rest)
         line, verdict = (self._post.row.threads[name] for name in ("line", "verdict"))
         granted = enter(line.policy, line.priority)
         policy = granted.scheduling.text.removeprefix("SCHED_")
         both = f"/{verdict.priority}" if granted.scheduling.is_given else ""
         self._scheduling = f"{policy}{both}, {granted.memory.text}"
+        if self._duty is not None:
+            self._duty.await_trust(stop.is_set)
         verdicts.start(lambda: schedule(verdict.policy, verdict.priority))
-        loop = LineLoop(station, Desk(station, self._server), self._alarm, self._clock, self._publish)
+        desk = Desk(station, self._server, self._duty.unpark if self._duty else no_accelerator)
+        loop = LineLoop(station, desk, self._alarm, self._clock, self._publish)
         try:
             loop.run(lambda: stop.is_set() or verdicts.has_ended or self._is_hung())
         finally:
@@ -143,23 +186,34 @@ class _LiveLane:
             )
         self.station.close(is_wanted=True)
 
+    def _rest(self) -> None:
+        """Between two pictures."""
+        self._rest_of_detector()
+        self.station.rest()
+
     def _is_hung(self) -> bool:
         """The heartbeat has stopped: the line's thread, which asks, works, and the other does not."""
         self._watch.look(self._clock.now_ns())
         return self._watch.is_hung
 
     def _publish(self) -> None:
-        status = self.station.status(getattr(self._detector, "failovers", 0), getattr(self._detector, "why", ""))
+        accelerator = self._duty.look(self.station.ask) if self._duty else None
+        why = self._duty.why if self._duty else getattr(self._detector, "why", "")
+        self.station.note_judge(why, getattr(self._detector, "failovers", 0))
+        status = self.station.status()
         self._post.notifier.describe(f"{status.state.value} {status.why}".strip())
         self._block.write(
             encode_status(
                 replace(
                     status,
-                    recipe=self._setup.recipe.name,
+                    recipe=self.station.at_work.recipe.name,
+                    recipe_sha256=self.station.at_work.sha256 or self._recipe_sha256,
                     package=self._package.name,
                     runtime=self._detector.runtime,
                     ring_share=round(self._handover.share, 4),
                     scheduling=self._scheduling,
+                    accelerator=accelerator,
+                    unused=(*self._unused, *(self._duty.unused if self._duty else ())),
                 )
             )
         )
@@ -172,8 +226,8 @@ class _LiveLane:
             "package": self._package.name,
             "package_sha256": self._package.onnx_sha256,
             "recipe": setup.recipe.name,
-            "recipe_sha256": keep(folder, _text_of(setup.folder / setup.line.recipe)),
-            "line_sha256": keep(folder, _text_of(setup.path)),
+            "recipe_sha256": self._recipe_sha256,
+            "line_sha256": keep(folder, text_of(setup.path)),
             "runtime": self._detector.runtime,
             "threshold": self._package.score_threshold,
         }
@@ -187,17 +241,11 @@ def _guards(line: Line, post: Post) -> list[Guard]:
     return guards
 
 
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", "check its owner") from error
-
-
-def _warm(judge: Judge, goldens: Goldens | None) -> None:
+def _warm(judge: Inspector, goldens: Goldens | None, clock: Clock) -> None:
     """Lets every buffer be made and every page be touched before the first part comes."""
     if goldens is None:
         return
     for _ in range(WARM_UP):
         with suppress(DetectorError, DataError):
+            judge.begin(clock.now_ns())
             judge.inspect(goldens.find(""), "")

@@ -8,13 +8,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, QueuePool, StaticPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from app.errors import RecordError
-from app.record.schema import HEAD
+from app.record import schema
 from app.record.tables import METADATA
 
 FILE = "ledger.sqlite"
@@ -79,17 +80,27 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connection  # type: ignore[no-any-return]
 
 
-def migrate(engine: Engine, path: Path) -> None:
-    """Brings the file to the newest schema.
+def migrate(engine: Engine, path: Path, steps: ModuleType = schema) -> None:
+    """Brings a file to the newest schema.
+
+    Args:
+        engine: Writes it.
+        path: The file, for the message.
+        steps: The package with Alembic's environment and steps, and `HEAD`, the newest of them.
 
     Raises:
         RecordError: A newer version of Takt wrote it.
     """
     with engine.begin() as connection:
         version = _version(connection)
-        if version == HEAD:
-            return
-        _upgrade(connection, version, path)
+        if version != steps.HEAD:
+            _upgrade(connection, version, path, Path(str(steps.__file__)).parent)
+
+
+def has_tables(connection: Connection, *names: str) -> bool:
+    """The database has all of these; the recorder may have made the file and not its tables yet."""
+    known = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+    return all(connection.exec_driver_sql(known, (name,)).scalar() for name in names)
 
 
 @contextmanager
@@ -135,13 +146,13 @@ def _version(connection: Connection) -> str:
     return str(found or "")
 
 
-def _upgrade(connection: Connection, version: str, path: Path) -> None:
-    from alembic import command  # noqa: PLC0415 - a ledger that is up to date needs none of it
+def _upgrade(connection: Connection, version: str, path: Path, steps: Path) -> None:
+    from alembic import command  # noqa: PLC0415 - a file that is up to date needs none of it
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "schema").replace("%", "%%"))
+    config.set_main_option("script_location", str(steps).replace("%", "%%"))
     config.attributes["connection"] = connection
     known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
     if version and version not in known:

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from app.record.review import load_finds, write_finds
 from app.record.summary import OpenPart, Summary
 from app.record.tables import EPOCHS, EVENTS, HEADS, LOTS, PARTS, is_open
 
-_KEPT = ("lot", "trigger_us", "trigger_count", "verdict", "reasons", "text")
+_KEPT = ("lot", "trigger_us", "trigger_count", "verdict", "reasons", "text", "terms")
 """The first word counts."""
 _LATEST = ("serial", "route", "outcome", "confirmation", "destination", "settled_us")
 """The last word counts."""
@@ -28,7 +29,7 @@ def load_summary(connection: Connection, lane: int) -> Summary:
     }
     counts = {epoch: _last_count(connection, lane, epoch) for epoch in {epoch for epoch, _ in parts} | {head.epoch}}
     known = {epoch: count for epoch, count in counts.items() if count is not None}
-    return Summary(lane, head.epoch, head.sequence, parts, known)
+    return Summary(lane, head.epoch, head.sequence, parts, known, load_finds(connection, lane))
 
 
 def _last_count(connection: Connection, lane: int, epoch: int) -> int | None:
@@ -48,6 +49,7 @@ def write_changes(connection: Connection, summary: Summary) -> None:
     parts, lots = summary.take_changes()
     if parts:
         connection.execute(_PART_UPSERT, parts)
+    write_finds(connection, summary.finds)
     if lots:
         connection.execute(_LOT_UPSERT, [{key: each[key] for key in _LOT_COLUMNS} for each in lots])
         reopened = [each["lot"] for each in lots if each["is_opened"]]

@@ -7,11 +7,10 @@ event carries finds the very text.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 from pathlib import Path
 
+from app.durable import replace_text
 from app.errors import RecordError
 
 _HASH = re.compile(r"^[0-9a-f]{64}$")
@@ -41,19 +40,11 @@ def keep(folder: Path, text: str) -> str:
         return name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(prefix=".", suffix=".draft", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(draft).chmod(0o644)
-            Path(draft).replace(path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+        replace_text(path, text)
     except OSError as error:
-        raise RecordError(f"{path} cannot be written: {error.strerror}", "make room, or check the folder") from error
+        if find(folder, name) is None:  # else another process has kept it at the same time
+            mend = "make room, or check the folder"
+            raise RecordError(f"{path} cannot be written: {error.strerror}", mend) from error
     return name
 
 

@@ -20,6 +20,8 @@ from app.record.database import FILE, LOCK, complaints, held, migrate, writer_en
 from app.record.derived import load_summary, write_changes
 from app.record.summary import Change, Summary
 from app.record.tables import EPOCHS, EVENTS, HEADS, ROW_FIELDS, SEGMENTS
+from app.record.tallied import load_tallying, write_tallies
+from app.record.tallying import Tallying
 from app.record.walltime import US_PER_H, micros
 from app.types import LedgerEvent, Scalar
 
@@ -50,6 +52,7 @@ class _Lane:
     """Where the chain of a lane stands."""
 
     summary: Summary
+    tallying: Tallying
     segment: Segment | None = None
     row: int = 0
     hash: bytes = GENESIS
@@ -235,6 +238,7 @@ def _next_row(event: LedgerEvent, lane: _Lane, wall_us: int) -> Change:
     fields = (lane.row, event.epoch, event.sequence, event.at_ns, wall_us, event.part_id, event.count)
     lane.hash = link(lane.hash, content_of(event.lane, (*fields, kind.encode(), data.encode())))
     lane.summary.fold(event, lane.row, wall_us)
+    lane.tallying.fold(event, wall_us, lane.summary.finds.terms_row)
     return {"lane": event.lane, **dict(zip(_ROW_NAMES, (*fields, kind, data, lane.hash), strict=True))}
 
 
@@ -279,14 +283,15 @@ def _note_epoch(connection: Connection, event: LedgerEvent, row: int, wall_us: i
 def _load(connection: Connection, number: int) -> _Lane:
     head = connection.execute(select(HEADS).where(HEADS.c.lane == number)).first()
     if head is None:
-        return _Lane(Summary(number))
+        return _Lane(Summary(number), Tallying())
     key = (SEGMENTS.c.lane == number) & (SEGMENTS.c.number == head.segment)
     segment = Segment(**connection.execute(select(SEGMENTS).where(key)).one()._mapping)  # noqa: SLF001 - a public name
-    return _Lane(load_summary(connection, number), segment, head.row, head.hash)
+    return _Lane(load_summary(connection, number), load_tallying(connection, number), segment, head.row, head.hash)
 
 
 def _write_head(connection: Connection, number: int, lane: _Lane) -> None:
     write_changes(connection, lane.summary)
+    write_tallies(connection, number, lane.tallying)
     values = {
         "lane": number,
         "segment": lane.segment.number if lane.segment else 0,

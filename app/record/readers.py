@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine, Row, Select, select, tuple_
 
-from app.record.database import ARCHIVE, FILE, complaints, reader_engine
+from app.record.database import ARCHIVE, FILE, complaints, has_tables, reader_engine
 from app.record.derived import load_summary
 from app.record.summary import OpenLot, Summary, epoch_of, replay
-from app.record.tables import EPOCHS, EVENTS, HEADS, LOTS, PARTS, PICTURES, SEGMENTS, is_open
-from app.record.told import Entry, LatencyFigures, LotRecord, PartRecord, PictureRecord, Story
+from app.record.tables import EPOCHS, EVENTS, HEADS, LOTS, PARTS, PICTURES, SEGMENTS, TERMS, is_open
+from app.record.told import Entry, LatencyFigures, LotRecord, PartRecord, PictureRecord, Story, TermsRecord
 from app.record.walltime import moment
 from app.types import EventKind, LedgerEvent, Opening, Tally
 
@@ -124,7 +124,26 @@ class Records:
                 for each in connection.execute(select(PICTURES).where(of_part).order_by(PICTURES.c.exposure))
             ]
             started = self._started(connection, part.lane, part.epoch)
+        terms = self.terms(part)
+        if terms is not None and terms.recipe_sha256:  # it may have been changed since the start
+            started = {**started, "recipe": terms.recipe, "recipe_sha256": terms.recipe_sha256}
         return Story(part, tuple(entries), tuple(pictures), started)
+
+    def terms(self, part: PartRecord) -> TermsRecord | None:
+        """What a part was judged under; `None` where no event said so."""
+        key = (PARTS.c.lane == part.lane) & (PARTS.c.epoch == part.epoch) & (PARTS.c.part_id == part.part_id)
+        held = (TERMS.c.lane == PARTS.c.lane) & (TERMS.c.row == PARTS.c.terms)
+        with self._reading() as connection:
+            query = select(TERMS).join(PARTS, held).where(key)
+            found = None if connection is None else connection.execute(query).first()
+        return None if found is None else _terms(found)
+
+    def picture(self, number: int) -> PictureRecord | None:
+        """A picture by its row in the register, deleted ones included."""
+        with self._reading() as connection:
+            query = select(PICTURES).where(PICTURES.c.id == number)
+            found = None if connection is None else connection.execute(query).first()
+        return None if found is None else _picture(found)
 
     def open_parts(self, lane: int) -> list[PartRecord]:
         """Parts of a lane without an outcome, oldest first."""
@@ -227,7 +246,7 @@ class Records:
             if engine is None:
                 engine = self._engines[path] = reader_engine(path)
             with engine.begin() as connection:
-                is_made = path != self._path or _is_made(connection)
+                is_made = path != self._path or has_tables(connection, "heads", "pictures")
                 yield connection if is_made else None
 
     def _parts(self, query: Select[Any]) -> list[PartRecord]:
@@ -282,12 +301,6 @@ class Records:
         return self._folder / ARCHIVE / Path(name).name if name else self._path
 
 
-def _is_made(connection: Connection) -> bool:
-    """The recorder may have made the file and not its tables yet."""
-    names = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE name IN ('heads', 'pictures')")
-    return names.scalar() == 2  # noqa: PLR2004 - the first and the last table
-
-
 def _is_about(event: LedgerEvent, part: PartRecord) -> bool:
     return event.part_id == part.part_id and epoch_of(event.epoch, event.data) == part.epoch
 
@@ -333,7 +346,13 @@ def _picture(row: Row[Any]) -> PictureRecord:
         sha256=row.sha256,
         gone=None if row.gone_us is None else moment(row.gone_us),
         gone_why=row.gone_why or "",
+        number=row.id,
     )
+
+
+def _terms(row: Row[Any]) -> TermsRecord:
+    texts = (row.package, row.package_sha256, row.recipe, row.recipe_sha256, row.line_sha256, row.runtime, row.version)
+    return TermsRecord(moment(row.since_us), *(each or "" for each in texts))
 
 
 def _lot(row: Row[Any]) -> LotRecord:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from app.errors import RecordError
 from app.record.ledger import Ledger
 from app.record.pictures import PictureKind, Shot, Stored, remove_drafts, shot_of
+from app.record.review import queue_samples
 from app.record.tables import PARTS, PICTURES
 from app.types import PASS
 
@@ -75,7 +76,7 @@ class Register:
         rows = [_as_row(each) for each in pictures]
         if rows:
             with self._ledger.transaction() as connection:
-                connection.execute(upsert(PICTURES).on_conflict_do_nothing(), rows)
+                _enter(connection, rows)
 
     def adopt(self) -> int:
         """Enters pictures that were written and not entered, because the recorder died in between.
@@ -100,7 +101,7 @@ class Register:
             found = [(path, shot) for path in unknown if (shot := shot_of(path)) is not None]
             rows = [_as_row(_stored(connection, self._folder, path, shot)) for path, shot in found]
             if rows:
-                connection.execute(upsert(PICTURES).on_conflict_do_nothing(), rows)
+                _enter(connection, rows)
         return len(rows)
 
     def size(self) -> int:
@@ -151,6 +152,12 @@ class Register:
             # A day that still has pictures stays.
             with suppress(OSError):
                 day.rmdir()
+
+
+def _enter(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    connection.execute(upsert(PICTURES).on_conflict_do_nothing(), rows)
+    samples = [each for each in rows if each["kind"] == PictureKind.PASS.value]
+    queue_samples(connection, [{name: each[name] for name in ("lane", "epoch", "part_id")} for each in samples])
 
 
 def _as_row(picture: Stored) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from app.bus.slots import SlotReader
 from app.clock import NS_PER_S
 from app.errors import BusError
 from app.record.darkroom import Exposed
+from app.record.keys import PartKey
 from app.record.pictures import PictureKind, Shot, kind_of
 from app.types import PASS, EventKind, Image, LedgerEvent
 
@@ -23,9 +24,6 @@ MOST_UNDECIDED = 4
 
 _MOST_VERDICTS = 512
 _FORGOTTEN_NS = 5 * NS_PER_S
-
-PartKey = tuple[int, int, int]
-"""Lane, epoch, part."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.record.finds import Finds
 from app.types import PASS, EventKind, LedgerEvent, Opening, Orphan, Outcome, Scalar, Tally
 
 Change = dict[str, Any]
@@ -29,6 +30,7 @@ _NO_PART: Change = {
     "confirmation": None,
     "destination": None,
     "settled_us": None,
+    "terms": None,
 }
 _NO_LOT: Change = {
     "opened_us": None,
@@ -91,6 +93,10 @@ class Summary:
         sequence: The last sequence of that epoch.
         parts: Parts without an outcome, by epoch and number.
         counts: The last belt position known of each epoch that has such parts.
+        finds: What is known of the lane's terms.
+
+    Attributes:
+        finds: What the events tell a reviewer.
     """
 
     def __init__(
@@ -100,8 +106,10 @@ class Summary:
         sequence: int = -1,
         parts: dict[tuple[int, int], OpenPart] | None = None,
         counts: dict[int, int] | None = None,
+        finds: Finds | None = None,
     ) -> None:
         self.lane = lane
+        self.finds = finds or Finds(lane)
         self.epoch = epoch
         self.sequence = sequence
         self.parts = parts or {}
@@ -147,9 +155,10 @@ class Summary:
         self.counts[event.epoch] = event.count
         if event.kind is EventKind.LOT_OPENED or event.kind is EventKind.LOT_CLOSED:
             self._lot(event, row, wall_us)
-        if event.part_id is None:
+        key = None if event.part_id is None else (epoch_of(event.epoch, event.data), event.part_id)
+        self.finds.fold(event, row, wall_us, key)
+        if key is None:
             return
-        key = (epoch_of(event.epoch, event.data), event.part_id)
         change = self._part_changes.get(key)
         if change is None:
             change = self._part_changes[key] = {
@@ -229,7 +238,7 @@ class Summary:
         lot = as_text(event.data.get("lot")) or ""
         said = event.data.get("trigger_count")
         count = said if isinstance(said, int) else event.count
-        change.update(lot=lot, trigger_us=wall_us, trigger_count=count)
+        change.update(lot=lot, trigger_us=wall_us, trigger_count=count, terms=self.finds.terms_row)
         self._serial(event, wall_us, change)
         self._of_lot(lot)["triggers"] += 1
         self.parts[change["epoch"], change["part_id"]] = OpenPart(lot, count)

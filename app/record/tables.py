@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    REAL,
     Column,
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -15,51 +15,46 @@ from sqlalchemy import (
     text,
 )
 
+from app.record.columns import blob, integer
+from app.record.columns import text as words
+
 METADATA = MetaData()
-
-
-def _integer(name: str, *, key: bool = False, empty: bool = False) -> Column[int]:
-    return Column(name, Integer, primary_key=key, nullable=empty, autoincrement=False)
-
-
-def _text(name: str, *, key: bool = False, empty: bool = False) -> Column[str]:
-    return Column(name, Text, primary_key=key, nullable=empty)
-
-
-def _hash(name: str, *, empty: bool = False) -> Column[bytes]:
-    return Column(name, LargeBinary, nullable=empty)
-
 
 EVENTS = Table(
     "events",
     METADATA,
-    _integer("lane", key=True),
-    _integer("row", key=True),
-    _integer("epoch"),
-    _integer("sequence"),
-    _integer("at_ns"),
-    _integer("wall_us"),
-    _integer("part_id", empty=True),
-    _integer("count"),
-    _text("kind"),
-    _text("data"),
-    _hash("hash"),
+    integer("lane", key=True),
+    integer("row", key=True),
+    integer("epoch"),
+    integer("sequence"),
+    integer("at_ns"),
+    integer("wall_us"),
+    integer("part_id", empty=True),
+    integer("count"),
+    words("kind"),
+    words("data"),
+    blob("hash"),
     sqlite_with_rowid=False,
 )
+
+RARE = "kind IN ('ALARM', 'CHALLENGE', 'LATCHED', 'LOT_CLOSED', 'LOT_OPENED', 'RECIPE', 'RESET', 'STARTED')"
+"""The condition of the index of rare events; a query must have it word for word."""
+RARE_INDEX = "ix_events_rare"
+Index(RARE_INDEX, EVENTS.c.lane, EVENTS.c.row, sqlite_where=text(RARE))
 
 SEGMENTS = Table(
     "segments",
     METADATA,
-    _integer("lane", key=True),
-    _integer("number", key=True),
-    _integer("first_row"),
-    _hash("prior"),
-    _integer("opened_us"),
-    _integer("last_row", empty=True),
-    _integer("rows", empty=True),
-    _hash("head", empty=True),
-    _integer("sealed_us", empty=True),
-    _hash("seal", empty=True),
+    integer("lane", key=True),
+    integer("number", key=True),
+    integer("first_row"),
+    blob("prior"),
+    integer("opened_us"),
+    integer("last_row", empty=True),
+    integer("rows", empty=True),
+    blob("head", empty=True),
+    integer("sealed_us", empty=True),
+    blob("seal", empty=True),
     Column("archive", Text, nullable=False, server_default=text("''")),
     sqlite_with_rowid=False,
 )
@@ -67,65 +62,113 @@ SEGMENTS = Table(
 HEADS = Table(
     "heads",
     METADATA,
-    _integer("lane", key=True),
-    _integer("segment"),
-    _integer("row"),
-    _integer("epoch"),
-    _integer("sequence"),
-    _hash("hash"),
+    integer("lane", key=True),
+    integer("segment"),
+    integer("row"),
+    integer("epoch"),
+    integer("sequence"),
+    blob("hash"),
     ForeignKeyConstraint(["lane", "segment"], ["segments.lane", "segments.number"]),
 )
 
 EPOCHS = Table(
     "epochs",
     METADATA,
-    _integer("lane", key=True),
-    _integer("epoch", key=True),
-    _integer("first_row"),
-    _integer("started_us"),
+    integer("lane", key=True),
+    integer("epoch", key=True),
+    integer("first_row"),
+    integer("started_us"),
     sqlite_with_rowid=False,
 )
 
 PARTS = Table(
     "parts",
     METADATA,
-    _integer("lane", key=True),
-    _integer("epoch", key=True),
-    _integer("part_id", key=True),
-    _text("lot", empty=True),
-    _text("serial", empty=True),
-    _integer("trigger_us", empty=True),
-    _integer("trigger_count", empty=True),
-    _text("verdict", empty=True),
-    _text("route", empty=True),
-    _text("reasons", empty=True),
-    _text("text", empty=True),
-    _integer("is_flagged"),
-    _integer("total_us", empty=True),
-    _text("outcome", empty=True),
-    _text("confirmation", empty=True),
-    _text("destination", empty=True),
-    _integer("settled_us", empty=True),
-    _integer("first_row"),
-    _integer("last_row"),
+    integer("lane", key=True),
+    integer("epoch", key=True),
+    integer("part_id", key=True),
+    words("lot", empty=True),
+    words("serial", empty=True),
+    integer("trigger_us", empty=True),
+    integer("trigger_count", empty=True),
+    words("verdict", empty=True),
+    words("route", empty=True),
+    words("reasons", empty=True),
+    words("text", empty=True),
+    integer("is_flagged"),
+    integer("total_us", empty=True),
+    words("outcome", empty=True),
+    words("confirmation", empty=True),
+    words("destination", empty=True),
+    integer("settled_us", empty=True),
+    integer("first_row"),
+    integer("last_row"),
+    integer("terms", empty=True),
     sqlite_with_rowid=False,
 )
 Index("ix_parts_lot", PARTS.c.lot)
 Index("ix_parts_serial", PARTS.c.serial, sqlite_where=text("serial IS NOT NULL"))
 Index("ix_parts_open", PARTS.c.lane, PARTS.c.epoch, sqlite_where=text("outcome IS NULL"))
 
+TERMS = Table(
+    "terms",
+    METADATA,
+    integer("lane", key=True),
+    integer("row", key=True),
+    integer("epoch"),
+    integer("since_us"),
+    words("package", empty=True),
+    words("package_sha256", empty=True),
+    words("recipe", empty=True),
+    words("recipe_sha256", empty=True),
+    words("line_sha256", empty=True),
+    words("runtime", empty=True),
+    words("version", empty=True),
+    sqlite_with_rowid=False,
+)
+"""Under what parts are judged: one row per event that says so, which `parts.terms` names."""
+
+FOUND = Table(
+    "found",
+    METADATA,
+    integer("lane", key=True),
+    integer("epoch", key=True),
+    integer("part_id", key=True),
+    words("label", key=True),
+    Column("score", REAL, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The highest score of each class on each part, whatever the thresholds were."""
+
+QUEUE = Table(
+    "queue",
+    METADATA,
+    integer("at_us", key=True),
+    integer("lane", key=True),
+    integer("epoch", key=True),
+    integer("part_id", key=True),
+    words("why"),
+    words("reasons"),
+    words("lot"),
+    integer("terms", empty=True),
+    words("labels"),
+    Column("top_score", REAL, nullable=True),
+    sqlite_with_rowid=False,
+)
+"""The parts that a person may have to look at, in the order of their triggers: narrow, so that it is quick."""
+
 LOTS = Table(
     "lots",
     METADATA,
-    _integer("lane", key=True),
-    _text("lot", key=True),
-    _integer("opened_us", empty=True),
-    _integer("opened_row", empty=True),
-    _integer("closed_us", empty=True),
-    _integer("triggers"),
-    _integer("passed"),
-    _integer("rejected"),
-    _integer("lost"),
+    integer("lane", key=True),
+    words("lot", key=True),
+    integer("opened_us", empty=True),
+    integer("opened_row", empty=True),
+    integer("closed_us", empty=True),
+    integer("triggers"),
+    integer("passed"),
+    integer("rejected"),
+    integer("lost"),
     sqlite_with_rowid=False,
 )
 
@@ -133,18 +176,18 @@ PICTURES = Table(
     "pictures",
     METADATA,
     Column("id", Integer, primary_key=True),
-    _integer("lane"),
-    _integer("epoch"),
-    _integer("part_id"),
-    _text("camera"),
-    _integer("exposure"),
-    _text("kind"),
+    integer("lane"),
+    integer("epoch"),
+    integer("part_id"),
+    words("camera"),
+    integer("exposure"),
+    words("kind"),
     Column("file", Text, nullable=False, unique=True),
-    _integer("bytes"),
-    _text("sha256"),
-    _integer("taken_us"),
-    _integer("gone_us", empty=True),
-    _text("gone_why", empty=True),
+    integer("bytes"),
+    words("sha256"),
+    integer("taken_us"),
+    integer("gone_us", empty=True),
+    words("gone_why", empty=True),
 )
 Index("ix_pictures_part", PICTURES.c.lane, PICTURES.c.epoch, PICTURES.c.part_id)
 Index("ix_pictures_kept", PICTURES.c.kind, PICTURES.c.taken_us, sqlite_where=text("gone_us IS NULL"))

@@ -93,6 +93,7 @@ class PictureRecord:
         sha256: Of the file, in hexadecimal.
         gone: When it was deleted; `None` while it is there.
         gone_why: By which rule.
+        number: Its row in the register.
     """
 
     camera: str
@@ -103,6 +104,7 @@ class PictureRecord:
     sha256: str
     gone: datetime | None
     gone_why: str
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,31 @@ class Entry:
         numbers = (said["lane"], said["epoch"], said["sequence"], said["at_ns"])
         event = LedgerEvent(*numbers, EventKind(said["kind"]), said["part_id"], said["count"], data)
         return cls(said["row"], moment(said["wall_us"]), event)
+
+
+@dataclass(frozen=True, slots=True)
+class TermsRecord:
+    """What a part was judged under.
+
+    Attributes:
+        since: From when on.
+        package: The model package; empty where it is not known, as all below.
+        package_sha256: Of its manifest.
+        recipe: The recipe's name.
+        recipe_sha256: Of its text.
+        line_sha256: Of the line's settings.
+        runtime: What ran the model.
+        version: Of Takt.
+    """
+
+    since: datetime
+    package: str
+    package_sha256: str
+    recipe: str
+    recipe_sha256: str
+    line_sha256: str
+    runtime: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from app.errors import RecordError
@@ -278,6 +278,17 @@ class _LaneCheck:
             ):
                 what = f"the account of lot {lot!r} is not what its events add up to"
                 self._found(Problem(self._lane, 0, None, what))
+        self._compare_counts()
+
+    def _compare_counts(self) -> None:
+        """Holds what charts are drawn from against the events."""
+        question = (
+            "SELECT lot, sum(triggers), sum(passed), sum(rejected), sum(lost) FROM tallies WHERE lane = ? GROUP BY lot"
+        )
+        counts = {_decoded(lot): Tally(*sums) for lot, *sums in self._connection.execute(question, (self._lane,))}
+        told = {lot: replace(tally, in_flight=0) for lot, tally in self._reckoning.tallies().items()}
+        if counts != told:
+            self._found(Problem(self._lane, 0, None, "the counts for charts are not what the events add up to"))
 
     def _found(self, *problems: Problem) -> None:
         if problems:

@@ -83,8 +83,33 @@ def _lot_closed(said: Data) -> str:
     return f"lot {said.get('lot')} was closed{by}{why}"
 
 
+def _recipe(said: Data) -> str:
+    return (
+        f"{said.get('by')} ({said.get('role')}) chose recipe {said.get('recipe')} from part {said.get('from_part')} on:"
+        f" {said.get('why')}"
+    )
+
+
 def _reset(said: Data) -> str:
     return f"{said.get('by')} ({said.get('role')}) reset the line: {said.get('why')}"
+
+
+def _pulse(said: Data) -> str:
+    if said.get("result") == "CUT_SHORT":
+        return f"the pulse of output {said.get('output')} was cut short: {said.get('text')}"
+    return (
+        f"{said.get('by')} ({said.get('role')}) pulsed output {said.get('output')} for {said.get('pulse_ms')} ms:"
+        f" {said.get('why')}"
+    )
+
+
+def _accelerator(said: Data) -> str:
+    if said.get("by"):
+        why = f": {said['text']}" if said.get("text") else ""
+        return f"{said['by']} asked for the parked accelerator again{why}"
+    if said.get("phase") == "trusted":
+        return f"the accelerator judges ({said.get('text')})"
+    return f"the standby judges: {said.get('text')}"
 
 
 _TELL: Mapping[EventKind, Callable[[Data], str]] = {
@@ -95,6 +120,7 @@ _TELL: Mapping[EventKind, Callable[[Data], str]] = {
     EventKind.FRAME: lambda said: f"its frame from camera {said.get('camera')} came",
     EventKind.FRAME_STRAY: lambda said: f"a frame from camera {said.get('camera')} came that nobody waited for",
     EventKind.CAMERA: lambda said: str(said.get("text") or f"camera {said.get('camera')} works again"),
+    EventKind.ACCELERATOR: _accelerator,
     EventKind.JUDGED: _judged,
     EventKind.VERDICT: _verdict,
     EventKind.VERDICT_LATE: lambda said: f"a verdict came too late to count: {said.get('destination')}",
@@ -109,6 +135,8 @@ _TELL: Mapping[EventKind, Callable[[Data], str]] = {
     EventKind.PURGE_STARTED: lambda said: f"everything on the next {said.get('mm')} mm of belt is rejected",
     EventKind.PURGE_ENDED: lambda _said: "the belt is purged",
     EventKind.CHALLENGE: lambda said: f"challenge test {str(said.get('result')).lower()}: {said.get('text')}",
+    EventKind.PULSE: _pulse,
+    EventKind.RECIPE: _recipe,
     EventKind.SERIAL: lambda said: f"its serial number is {said.get('serial')}",
     EventKind.LOT_OPENED: lambda said: f"lot {said.get('lot')} was opened",
     EventKind.LOT_CLOSED: _lot_closed,

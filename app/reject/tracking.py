@@ -19,19 +19,17 @@ from app.reject.exposing import Exposing
 from app.reject.gating import Gating
 from app.reject.judging import Judging
 from app.reject.lineio import BeltReading, Edge
+from app.reject.purging import Purging
 from app.reject.settling import Settling
 from app.reject.signals import Command, Permit
 from app.reject.stops import SWAP, Latch, StopCause
 from app.reject.track import Fate
 from app.status import State
 from app.types import (
-    Confirmation,
     EventKind,
     Frame,
     LedgerEvent,
     Opening,
-    Outcome,
-    Reason,
     Scalar,
     Tally,
     Verdict,
@@ -64,9 +62,8 @@ class Tracker:
         self._settling = Settling(self._book, self._gating)
         self._judging = Judging(self._book, self._gating)
         self._exposing = Exposing(self._book, self._gating, self._judging)
-        last_gate_mm = self._gating.gates[-1].settings.position_mm
-        self._watched_mm = last_gate_mm + line.belt.stop_mm
         self._arriving = Arriving(self._book, self._gating, self._judging, self._exposing)
+        self._purging = Purging(self._book, self._gating, self._judging, self._arriving, self._estate)
         self._running_since_ns: int | None = None
 
     # What the rest of the station may know
@@ -91,7 +88,7 @@ class Tracker:
         """STOPPED, PURGING or RUNNING."""
         if self._book.stops.is_latched:
             return State.STOPPED
-        return State.RUNNING if self._arriving.purge_end is None else State.PURGING
+        return State.RUNNING if self._purging.end is None else State.PURGING
 
     @property
     def challenge_phase(self) -> str:
@@ -169,11 +166,11 @@ class Tracker:
         for name in active:
             if name != "part":
                 self._level(name, is_active=True)
-        if self._gating.default.settings.is_pulse:
+        if self._purging.gate.is_pulse:
             book.latch(StopCause.NOT_CLEARED, "nobody has confirmed that the belt up to the gate is cleared")
         elif not book.stops.is_latched:
             book.commands.append(Permit(is_given=True))
-        self._begin_purge()
+        self._purging.begin()
 
     def purge(self, by: str) -> None:
         """Rejects everything up to the last gate, at a person's wish, while the line runs.
@@ -183,12 +180,8 @@ class Tracker:
         """
         if self._book.stops.is_latched:
             raise CommandRefusedError("the line is stopped", "reset it: a purge follows")
-        if self._gating.default.settings.is_pulse:
-            raise CommandRefusedError(
-                f"a {self._gating.default.settings.kind} cannot purge parts that nobody saw",
-                "stop the line, clear the belt up to the gate by hand and reset",
-            )
-        self._begin_purge(by or "a person at the machine")
+        self._purging.check_gate("stop the line, clear the belt up to the gate by hand and reset")
+        self._purging.begin(by or "a person at the machine")
 
     def stop(self, by: str) -> None:
         """Stops the line at a person's wish; needs no login."""
@@ -203,6 +196,16 @@ class Tracker:
         self._book.stops.set_present(StopCause.LEDGER_FULL, "recorder", is_full)
         if is_full:
             self._book.latch(StopCause.LEDGER_FULL, "the recorder does not keep up, or has no room on its disk")
+
+    def note(self, kind: EventKind, **said: Scalar) -> None:
+        """Writes down what concerns no part: where the accelerator stands, an output that somebody tries."""
+        self._book.write(kind, None, **said)
+
+    def standby(self, text: str) -> None:
+        """Stops the line while a standby judges that cannot keep up with it; empty: none does."""
+        self._book.stops.set_present(StopCause.STANDBY_SLOW, "accelerator", bool(text))
+        if text:
+            self._book.latch(StopCause.STANDBY_SLOW, text)
 
     def reset(self, by: str, role: str, reason: str, *, is_cleared: bool = False) -> None:
         """Ends a latched stop; a purge follows.
@@ -219,18 +222,15 @@ class Tracker:
         """
         book = self._book
         book.stops.check_reset(by, role, reason)
-        if self._gating.default.settings.is_pulse and not is_cleared:
-            raise CommandRefusedError(
-                f"a {self._gating.default.settings.kind} cannot purge parts that nobody saw",
-                "clear the belt up to the gate by hand and confirm it",
-            )
+        if not is_cleared:
+            self._purging.check_gate("clear the belt up to the gate by hand and confirm it")
         causes = " ".join(latch.cause.value for latch in book.stops.latches)
         book.write(EventKind.RESET, by=by, role=role, why=reason, causes=causes, is_cleared=is_cleared)
         if is_cleared:
-            self._clear_by_hand()
+            self._purging.clear_by_hand()
         book.stops.clear()
         book.commands.append(Permit(is_given=True))
-        self._begin_purge()
+        self._purging.begin()
 
     # Inputs
 
@@ -244,7 +244,7 @@ class Tracker:
             is_known = any(each.cause is StopCause.ENCODER_FAULT for each in self.latches)
             why = reading.trouble or f"the encoder skipped {skipped} states"
             self._book.latch(StopCause.ENCODER_FAULT, f"{why}: the belt position is lost")
-            self._begin_purge(is_told=not is_known)
+            self._purging.begin(is_told=not is_known)
 
     def edge(self, edge: Edge) -> None:
         """Takes a debounced edge of any input; inputs without a rule are ignored."""
@@ -355,6 +355,38 @@ class Tracker:
         self._book.challenge.start()
         self._book.write(EventKind.CHALLENGE, result="STARTED", text=f"started by {by}")
 
+    def adopt_recipe(self, recipe: str, sha256: str, by: str, role: str, reason: str) -> int:
+        """Notes that parts which are triggered from now on are judged by another recipe.
+
+        Args:
+            recipe: Its name.
+            sha256: The hash of its text.
+            by: Who chose it.
+            role: In what role.
+            reason: Why.
+
+        Returns:
+            The number of the first such part.
+
+        Raises:
+            CommandRefusedError: A challenge test runs, which proves the chain under one recipe.
+        """
+        if self._book.challenge.is_running:
+            raise CommandRefusedError("a challenge test runs", "let it end, then change the recipe")
+        first = self._book.triggers + 1
+        said: dict[str, Scalar] = {"recipe": recipe, "recipe_sha256": sha256, "by": by, "role": role, "why": reason}
+        self._book.write(EventKind.RECIPE, None, from_part=first, **said)
+        return first
+
+    def oldest_unjudged(self) -> int | None:
+        """The number of the oldest part on the belt that has no verdict yet; `None` where all have one."""
+        return next((track.part_id for track in self._book.tracks if track.fate is Fate.PENDING), None)
+
+    @property
+    def awaits_frames(self) -> bool:
+        """A camera was triggered and its frame has not come."""
+        return bool(self._exposing.due_ns())
+
     def tick(self, now_ns: int) -> None:
         """Does everything that is due at `now_ns`; call it last at every step."""
         self._book.at(now_ns)
@@ -365,12 +397,7 @@ class Tracker:
         self._gating.drive()
         self._gating.follow()
         self._settling.overdue()
-        if self._arriving.purge_end is not None and self._book.reach >= self._arriving.purge_end:
-            self._arriving.purge_end = None
-            self._gating.is_purging = False
-            self._book.write(EventKind.PURGE_ENDED)
-            self._estate.purge()
-            self._gating.drive()
+        self._purging.follow()
         if self._book.tracks and self._settling.is_done(self._book.tracks[0]):
             self._book.tracks = [each for each in self._book.tracks if not self._settling.is_done(each)]
 
@@ -388,8 +415,8 @@ class Tracker:
     # How
 
     def _places(self) -> Iterator[float]:
-        if self._arriving.purge_end is not None:
-            yield self._arriving.purge_end
+        if self._purging.end is not None:
+            yield self._purging.end
         for track in self._book.tracks:
             yield from self._exposing.positions(track)
             yield from self._gating.positions(track)
@@ -407,7 +434,7 @@ class Tracker:
             elif is_active:
                 self._book.latch(cause, "the line was stopped from outside: input stopped is active")
                 if at_ns is not None:  # at the start a purge follows anyway
-                    self._begin_purge()
+                    self._purging.begin()
 
     def _check_belt(self) -> None:
         book = self._book
@@ -418,36 +445,7 @@ class Tracker:
         if is_still:
             book.latch(StopCause.ENCODER_STILL, "the belt runs and the encoder does not count")
         back_mm = (book.belt.high_water - book.belt.count) / book.belt.counts_per_mm
-        if back_mm > self._watched_mm:
+        if back_mm > self._purging.watched_mm:
             text = f"the belt has gone back by {back_mm:.0f} mm; if it runs forward, {SWAP}"
             book.latch(StopCause.BELT_BACKWARDS, text)
         self._arriving.check_sensor()
-
-    def _begin_purge(self, by: str = "", *, is_told: bool = True) -> None:
-        """Rejects everything up to the last gate and the coasting distance beyond; a diverter stays open for it."""
-        book = self._book
-        gate = self._gating.default
-        for track in book.tracks:
-            if track.outcome is None and not self._gating.is_past(track):
-                self._judging.force(track, Reason.PURGED, "on belt that was not watched all the way")
-        if gate.settings.is_pulse:
-            return
-        self._arriving.purge_end = book.reach + book.counts(self._watched_mm)
-        self._gating.is_purging = True
-        asked: dict[str, Scalar] = {"by": by} if by else {}
-        if is_told:  # an encoder that fails at every count must not fill the ledger
-            book.write(EventKind.PURGE_STARTED, None, mm=self._watched_mm, **asked)
-
-    def _clear_by_hand(self) -> None:
-        book = self._book
-        span = book.counts(self._watched_mm)
-        for track in book.tracks:
-            is_within = book.reach - track.part.trigger_count <= span
-            if track.outcome is None and (is_within or track.is_suppressed):
-                if track.fate is Fate.PENDING:
-                    self._judging.force(track, Reason.PURGED, "taken off the belt by hand")
-                track.reason = track.reason or Reason.PURGED
-                book.settle(track, Outcome.REJECTED, Confirmation.BY_HAND)
-        book.tracks = [track for track in book.tracks if book.reach - track.part.trigger_count > span]
-        self._estate.clear()
-        self._arriving.forget()

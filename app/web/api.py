@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request, send_from_directory
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app import __version__
 from app.bus.commands import Request as Asking
 from app.bus.commands import ask
 from app.bus.place import Place
-from app.errors import UsageError
+from app.web.answers import HealthAnswer, PartsAnswer, StatusAnswer, StopAnswer
 from app.web.hub import Subscriber
 from app.web.live import Live
+from app.web.openapi import asked, documented, sent, told
 from app.web.parts import SHOWN
 
 RETRY_MS = 500
@@ -30,6 +31,18 @@ class Stop(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     by: str = Field("operator", min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$", description="who stops")
+
+
+class OfLane(BaseModel):
+    """Which lane."""
+
+    lane: int | None = Field(None, ge=0, description="the lane's number; left out: the first")
+
+
+class LastParts(OfLane):
+    """How many parts of which lane."""
+
+    limit: int = Field(SHOWN, ge=0, le=SHOWN, description="at most so many")
 
 
 class Stream:
@@ -76,17 +89,25 @@ def make_api(place: Place, live: Live) -> Blueprint:
 
 def _add_views(api: Blueprint, live: Live) -> None:
     @api.get("/status")
+    @documented(answer=StatusAnswer, query=OfLane, errors=(404,))
     def status() -> Response:
+        """How a lane is now.
+
+        Ages are in ms. A status older than 1 s counts as NO DATA.
+        """
         return jsonify(live.status(_lane_asked(live)))
 
     @api.get("/parts")
+    @documented(answer=PartsAnswer, query=LastParts, errors=(404,))
     def parts() -> Response:
-        limit = request.args.get("limit", default=SHOWN, type=int)
+        """The last parts of a lane, newest first."""
         known = live.parts(_lane_asked(live))
-        return jsonify({**known, "parts": known["parts"][: max(0, limit)]})
+        return jsonify({**known, "parts": known["parts"][: asked(LastParts).limit]})
 
     @api.get("/health")
+    @documented(answer=HealthAnswer, also=(503,))
     def health() -> tuple[Response, int]:
+        """How the process that serves the pages does; status 503 when it no longer follows the line."""
         said = {
             "is_alive": live.is_alive,
             "version": __version__,
@@ -100,7 +121,13 @@ def _add_views(api: Blueprint, live: Live) -> None:
 
 def _add_stream(api: Blueprint, live: Live) -> None:
     @api.get("/stream")
+    @documented(query=OfLane, errors=(404, 503), media="text/event-stream")
     def stream() -> Response:
+        """What happens on a lane, as server-sent events.
+
+        `parts` and `status` come first and whenever the reader has fallen behind; then `part` for each part that is
+        new or changed, and `status` at least every 0.2 s. Silence means that something is broken.
+        """
         lane = _lane_asked(live)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         if request.method == "HEAD":
@@ -113,7 +140,9 @@ def _add_stream(api: Blueprint, live: Live) -> None:
 
 def _add_previews(api: Blueprint, place: Place) -> None:
     @api.get("/previews/<string:name>.jpg")
+    @documented(errors=(404,), media="image/jpeg")
     def preview(name: str) -> Response:
+        """The small picture of one of the last parts."""
         if not _PREVIEW.fullmatch(name):
             abort(404)
         answer = send_from_directory(place.previews(), f"{name}.jpg", mimetype="image/jpeg", max_age=3600)
@@ -123,14 +152,19 @@ def _add_previews(api: Blueprint, place: Place) -> None:
 
 def _add_commands(api: Blueprint, place: Place, live: Live) -> None:
     @api.post("/lanes/<int:lane>/stop")
+    @documented(answer=StopAnswer, body=Stop, errors=(404, 409, 503))
     def stop(lane: int) -> Response:
+        """Stops a lane.
+
+        Anybody may who reaches the box. The answer comes when the stop stands in the ledger.
+        """
         if lane not in _numbers(live):
             abort(404)
-        by = f"{_body(Stop).by} at {request.remote_addr or 'this box'}"
+        by = f"{sent(Stop).by} at {request.remote_addr or 'this box'}"
         reply = ask(place.commands(lane), Asking(command="stop", by=by), ANSWER_S)
         if not reply.ok:
             return _refusal(409, reply.what, reply.mend)
-        return jsonify({"is_done": True, "epoch": reply.epoch, "sequence": reply.sequence})
+        return told(StopAnswer(is_done=True, epoch=reply.epoch, sequence=reply.sequence))
 
 
 def _numbers(live: Live) -> list[int]:
@@ -146,15 +180,6 @@ def _lane_asked(live: Live) -> int:
     if lane not in numbers:
         abort(404)
     return lane
-
-
-def _body(model: type[Stop]) -> Stop:
-    try:
-        return model.model_validate(request.get_json(silent=True) or {})
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{where}: {first['msg']}", "correct the command") from error
 
 
 def _refusal(code: int, what: str, mend: str, headers: dict[str, Any] | None = None) -> Response:

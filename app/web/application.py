@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-import logging
 from importlib.resources import files
 from pathlib import Path
 
-from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app import __version__
-from app.bus.place import Place
 from app.config import UiSettings
-from app.errors import BusError, CommandRefusedError, LineError, TaktError, UsageError
+from app.web.access.pages import make_access
 from app.web.api import make_api
+from app.web.context import Context
+from app.web.failures import add_failures
+from app.web.figures.pages import make_figures
 from app.web.guard import guard
-from app.web.live import Live
+from app.web.languages import Languages, speak
+from app.web.line.pages import make_line
+from app.web.machine.pages import make_machine
 from app.web.operator import make_operator
-from app.web.texts import Texts
-
-_CODES: tuple[tuple[type[TaktError], int], ...] = (
-    (UsageError, 400),
-    (CommandRefusedError, 403),
-    (LineError, 503),
-    (BusError, 503),
-)
-_LOG = logging.getLogger(__name__)
+from app.web.reference import make_reference
+from app.web.reports.pages import make_reports
+from app.web.review.pages import make_review
+from app.web.secured import insist
+from app.web.shell import put_around
 
 
-def create_app(place: Place, live: Live, ui: UiSettings, language: str = "en") -> Flask:
+def create_app(context: Context) -> Flask:
     """The pages of one box.
 
     Args:
-        place: Where the processes meet.
-        live: What is known of the lanes.
-        ui: The settings of the pages.
-        language: Of the texts.
+        context: What they work with.
 
     Raises:
-        ConfigError: There are no texts in that language.
+        ConfigError: There are no texts in the language that is asked for.
     """
     root = Path(str(files("ui")))
     app = Flask(__name__, root_path=str(root), static_folder="static", template_folder="templates")
-    texts = Texts(language)
-    app.jinja_env.globals.update(t=texts, language=texts.language, words=dict(texts.words), version=__version__)
-    guard(app, names=(ui.host,))
-    app.register_blueprint(make_api(place, live))
-    app.register_blueprint(make_operator(live))
-    _add_house_pages(app, ui)
-    _add_errors(app, texts)
+    app.extensions["takt"] = context
+    app.jinja_env.globals.update(version=__version__)
+    speak(app, Languages(context.language or context.ui.language))
+    insist(app)
+    guard(app, context)
+    app.register_blueprint(make_api(context.place, context.live))
+    app.register_blueprint(make_operator(context.live, context.ui))
+    app.register_blueprint(make_access(context))
+    app.register_blueprint(make_line(context))
+    app.register_blueprint(make_review(context))
+    app.register_blueprint(make_figures(context))
+    app.register_blueprint(make_reports(context))
+    app.register_blueprint(make_machine(context))
+    app.register_blueprint(make_reference())
+    put_around(app, context.live)
+    _add_house_pages(app, context.ui)
+    add_failures(app)
     return app
 
 
@@ -66,26 +71,3 @@ def _add_house_pages(app: Flask, ui: UiSettings) -> None:
     def screen() -> Response:
         """What is known of the screen; a file, because the policy allows no style within a page."""
         return Response(f":root {{ --mm: {ui.pixels_per_mm:g}px; }}\n", mimetype="text/css")
-
-
-def _add_errors(app: Flask, texts: Texts) -> None:
-    @app.errorhandler(TaktError)
-    def refused(error: TaktError) -> tuple[Response, int]:
-        code = next((code for kind, code in _CODES if isinstance(error, kind)), 500)
-        return jsonify({"what": error.what, "mend": error.mend}), code
-
-    @app.errorhandler(HTTPException)
-    def wrong(error: HTTPException) -> AnyResponse | tuple[str, int] | tuple[Response, int]:
-        code = error.code or 500
-        if error.response is not None or code < 400:  # noqa: PLR2004 - a redirection
-            return error.get_response()
-        known = f"error.{code}" if f"error.{code}" in texts.words else "error.other"
-        if request.path.startswith("/api/"):
-            return jsonify({"what": texts(known), "mend": texts(f"{known}.mend")}), code
-        return render_template("error.html", title=texts(known), mend=texts(f"{known}.mend")), code
-
-    @app.errorhandler(Exception)
-    def broken(error: Exception) -> tuple[Response, int]:
-        """The border of a request: the line does not depend on it, and the next one may go well."""
-        _LOG.error("%s %s: %s", request.method, request.path, error, exc_info=error)
-        return jsonify({"what": texts("error.500"), "mend": texts("error.500.mend")}), 500

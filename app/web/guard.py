@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, request
 
 from app.errors import CommandRefusedError
+from app.web.access.gate import HARMLESS, admit
+from app.web.context import Context
 
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
@@ -25,18 +26,17 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), usb=(), serial=()",
 }
-_HARMLESS = {"GET", "HEAD", "OPTIONS"}
 MOST_BODY_BYTES = 16 * 1024
 
 
-def guard(app: Flask, names: Iterable[str] = ()) -> None:
-    """Puts the headers on every answer, and refuses requests that a foreign page could have made a browser send.
+def guard(app: Flask, context: Context) -> None:
+    """Puts the headers on every answer, and refuses what may not be asked, or not from there, or not by this person.
 
     Args:
         app: The application.
-        names: More names by which this box may be called; addresses and its own names always may.
+        context: Who may come in, and the name that the settings give this box; its addresses and own names always hold.
     """
-    known = {"localhost", *_own_names(), *(name.lower() for name in names)}
+    known = {"localhost", *_own_names(), context.ui.host.lower()}
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
 
     @app.before_request
@@ -46,8 +46,9 @@ def guard(app: Flask, names: Iterable[str] = ()) -> None:
             raise CommandRefusedError(
                 f"this box is not called {host[:80]!r}", "use its address, or the name that it was given"
             )
-        if request.method not in _HARMLESS:
+        if request.method not in HARMLESS:
             _check_origin(request)
+        admit(context.access, request)
 
     @app.after_request
     def seal(response: Response) -> Response:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from app.bus.place import Place
 from app.clock import NS_PER_MS, Clock
+from app.health.report import BLOCK
 from app.web.hub import Hub
 from app.web.lane import Lane
-from app.web.watch import RecorderWatch, Watch
+from app.web.views import accelerator_view, recorder_view
+from app.web.watch import BoxWatch, Watch
 
 LOOK_S = 0.025
 """Time between two looks: half of it is the mean delay that this adds to a verdict on its way to the page."""
@@ -24,6 +26,16 @@ SOON_NS = 100 * NS_PER_MS
 
 MOST_CLIENTS = 64
 _DEAD_NS = 2_000 * NS_PER_MS
+
+
+class Companion(Protocol):
+    """What is started and stopped together with the thread that follows the lanes."""
+
+    def start(self) -> None:
+        """Begins."""
+
+    def stop(self) -> None:
+        """Ends. Idempotent."""
 
 
 def message(event: str, said: Any) -> bytes:
@@ -50,11 +62,25 @@ class Live:
         self.failure: BaseException | None = None
         self._clock = clock
         self._watches = {lane.number: Watch(lane, place) for lane in lanes}
-        self._recorder = RecorderWatch(place)
+        self._recorder = BoxWatch(place.root / "recorder.status", recorder_view)
+        self._accelerator = BoxWatch(place.root / BLOCK, accelerator_view)
+        self._more: dict[str, Callable[[int], Any]] = {}
+        self._companions: list[Companion] = []
         self._told: dict[int, tuple[int, object]] = {}
         self._looked_ns = clock.now_ns()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def accompany(self, name: str, tell: Callable[[int], Any], companion: Companion) -> None:
+        """Has something more told with every report of a lane, and its teller started and stopped with this.
+
+        Args:
+            name: Its key in the report.
+            tell: Says it of a lane; called by many threads, and must not wait.
+            companion: Who finds it out.
+        """
+        self._more[name] = tell
+        self._companions.append(companion)
 
     @property
     def lanes(self) -> list[Lane]:
@@ -75,14 +101,19 @@ class Live:
         """Starts the thread."""
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self._thread.start()
+        for companion in self._companions:
+            companion.start()
 
     def stop(self) -> None:
         """Ends the thread and every page's stream. Idempotent."""
         self._stop.set()
         self.hub.close()
+        for companion in self._companions:
+            companion.stop()
         if self._thread:
             self._thread.join()
         self._recorder.close()
+        self._accelerator.close()
         for watch in self._watches.values():
             watch.close()
 
@@ -90,6 +121,7 @@ class Live:
         """Looks once at everything, and tells the pages what is new."""
         now_ns = self._clock.now_ns()
         self._recorder.look(now_ns)
+        self._accelerator.look(now_ns)
         for number, watch in self._watches.items():
             changed = watch.look(now_ns)
             said = b"".join(message("part", part) for part in changed)
@@ -109,10 +141,12 @@ class Live:
             **self._watches[lane].view(now_ns),
             "sent_ms": now_ns / NS_PER_MS,
             "recorder": self._recorder.view(now_ns),
+            "accelerator": self._accelerator.view(now_ns),
             "lanes": [
                 {"lane": each.lane.number, "state": each.state, "age_ms": each.age_ms(now_ns)}
                 for each in self._watches.values()
             ],
+            **{name: tell(lane) for name, tell in self._more.items()},
         }
 
     def parts(self, lane: int) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, render_template
 
+from app.config import UiSettings
 from app.web.live import Live
 
 
-def make_operator(live: Live) -> Blueprint:
+def make_operator(live: Live, ui: UiSettings) -> Blueprint:
     """The pages of the operator.
 
     Args:
         live: What is known of the lanes.
+        ui: The settings of the pages.
     """
     operator = Blueprint("operator", __name__, url_prefix="/operator")
 
@@ -22,6 +24,6 @@ def make_operator(live: Live) -> Blueprint:
         chosen = next((lane for lane in lanes if number in (None, lane.number)), None)
         if chosen is None:
             abort(404)
-        return render_template("operator.html", lane=chosen, lanes=lanes)
+        return render_template("operator.html", lane=chosen, lanes=lanes, ui=ui)
 
     return operator

@@ -8,20 +8,22 @@ import ipaddress
 import logging
 import os
 import socket
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from waitress import create_server, wasyncore
 
-from app.bus.place import Place
-from app.clock import Clock
-from app.config import UiSettings
 from app.errors import ConfigError
 from app.web.application import create_app
-from app.web.lane import Lane
+from app.web.certificate import load, server_context
+from app.web.context import Context
 from app.web.live import MOST_CLIENTS, Live
+from app.web.secured import HTTPS_PORT, Arrivals, certificate_of
+from app.web.store.database import FOLDER
+from app.web.tls import TlsFront
 
 REQUEST_THREADS = 8
 _LOOP_S = 0.1
@@ -58,6 +60,7 @@ class WebServer:
 
     def __init__(self, app: Flask, live: Live, host: str, port: int) -> None:
         self._live = live
+        self._front: TlsFront | None = None
         self._is_stopping = False
         self._map: dict[int, Any] = {}
         # What a page does not fetch is noticed below; the server's own words about it would fill the log.
@@ -83,6 +86,26 @@ class WebServer:
         except BaseException:
             listening.close()
             raise
+        self._arrivals = Arrivals(self._server, self._map)
+
+    @property
+    def secure_port(self) -> int:
+        """The port of HTTPS; 0 where there is none."""
+        return self._front.port if self._front else 0
+
+    def secure(self, host: str, port: int, context: ssl.SSLContext, check: Callable[[], None]) -> None:
+        """Serves by HTTPS as well, from `run` on.
+
+        Args:
+            host: Address to listen on.
+            port: Port to listen on; 0 takes any that is free.
+            context: The certificate, and what may be spoken.
+            check: Called once an hour; may load a new certificate into the context.
+
+        Raises:
+            ConfigError: The address cannot be listened on.
+        """
+        self._front = TlsFront(listen(host, port), context, self._arrivals.hand_over, check)
 
     def run(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
         """Serves until `stop` is called, or the given function says so.
@@ -91,9 +114,12 @@ class WebServer:
             BaseException: What has ended the thread that follows the lanes.
         """
         self._live.start()
+        if self._front:
+            self._front.start()
         try:
             while not self._is_stopping and not is_stopping() and self._live.failure is None:
                 wasyncore.loop(timeout=_LOOP_S, use_poll=True, map=self._map, count=1)
+                self._arrivals.admit()
         finally:
             self._close()
         if self._live.failure is not None:
@@ -105,7 +131,12 @@ class WebServer:
         with contextlib.suppress(OSError):
             self._server.pull_trigger()
 
+    def close(self) -> None:
+        """Lets go of everything, where `run` was never called."""
+        self._close()
+
     def _close(self) -> None:
+        self._arrivals.close()
         self._live.stop()
         end_s = time.monotonic() + _END_S
         while self._live.hub.count and time.monotonic() < end_s:
@@ -114,28 +145,42 @@ class WebServer:
             channel.handle_close()  # lets go of threads that wait for a page which fetches nothing
         self._server.task_dispatcher.shutdown(timeout=_END_S)
         wasyncore.close_all(self._map, ignore_all=True)
+        if self._front:
+            self._front.stop()
 
 
-def open_server(
-    place: Place, lanes: Sequence[Lane], ui: UiSettings, clock: Clock, *, port: int | None = None, language: str = "en"
-) -> WebServer:
+def open_server(context: Context, *, port: int | None = None, secure_port: int | None = None) -> WebServer:
     """Opens the pages of a box; `run` serves them.
 
     Args:
-        place: Where the processes meet.
-        lanes: The lanes that are shown, the first one first.
-        ui: The settings of the pages.
-        clock: The clock of the stations.
+        context: What they work with.
         port: Another port than the settings name.
-        language: Of the texts.
+        secure_port: Another port for HTTPS than the settings name, where they name one.
 
     Raises:
-        ConfigError: The address cannot be listened on.
-        BusError: The bus cannot be used.
+        ConfigError: The address cannot be listened on, the certificate cannot be used, or there are no texts in the
+            language that is asked for.
     """
-    live = Live(place, lanes, clock)
-    app = create_app(place, live, ui, language)
-    return WebServer(app, live, ui.host, ui.port if port is None else port)
+    ui, folder = context.ui, context.state / FOLDER
+    certificate = certificate_of(ui, folder, context.clock.wall())
+    app = create_app(context)
+    server = WebServer(app, context.live, ui.host, ui.port if port is None else port)
+    if certificate is None:
+        return server
+    tls = server_context(certificate)
+
+    def check() -> None:
+        found = certificate_of(ui, folder, context.clock.wall())
+        if found:
+            load(tls, found)
+
+    try:
+        server.secure(ui.host, ui.https_port if secure_port is None else secure_port, tls, check)
+    except ConfigError:
+        server.close()
+        raise
+    app.config[HTTPS_PORT] = server.secure_port
+    return server
 
 
 def listen(host: str, port: int) -> socket.socket:

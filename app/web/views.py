@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
 from app.clock import NS_PER_MS
-from app.status import CameraStatus, Status
+from app.errors import DataError
+from app.health.report import decode_report
+from app.status import AcceleratorStatus, CameraStatus, Status
 
 _MOST_WORDS = 300
 _SHORT_OF_ROOM = ("no picture is kept", "are not kept")
@@ -45,6 +48,7 @@ def status_view(status: Status, now_ns: int) -> dict[str, Any]:
         "cameras": [_camera(each, now_ns) for each in status.cameras],
         "epoch": status.epoch,
         "recipe": status.recipe,
+        "recipe_sha256": status.recipe_sha256,
         "package": status.package,
         "runtime": status.runtime,
         "budget_ms": status.budget_ms,
@@ -58,7 +62,11 @@ def status_view(status: Status, now_ns: int) -> dict[str, Any]:
         "ring_share": status.ring_share,
         "challenge_phase": status.challenge_phase,
         "is_challenge_due": status.is_challenge_due,
+        "lamps": list(status.lamps),
+        "has_buzzer": status.has_buzzer,
         "scheduling": status.scheduling,
+        "unused": list(status.unused),
+        "accelerator": _accelerator(status.accelerator, now_ns) if status.accelerator else None,
     }
 
 
@@ -81,6 +89,36 @@ def recorder_view(content: bytes, now_ns: int) -> dict[str, Any] | None:
     if view["is_short_of_room"]:
         view["policy"] = policy.partition(":")[0]
     return view
+
+
+def accelerator_view(content: bytes, now_ns: int) -> dict[str, Any] | None:
+    """What the accelerator's process tells of itself and its device; `None` where that is nothing."""
+    try:
+        report = decode_report(content)
+    except DataError:
+        return None
+    health = report.health
+    return {
+        "age_ms": _age_ms(report.at_ns, now_ns),
+        "for_ms": _age_ms(report.since_ns, now_ns),
+        "is_serving": report.is_serving,
+        "serves": [asdict(each) for each in report.serves],
+        "device": health.device,
+        "temperature_c": health.temperature_c,
+        "clock_mhz": health.clock_mhz,
+        "clock_max_mhz": health.clock_max_mhz,
+        "power_w": health.power_w,
+        "power_mode": health.power_mode,
+        "throttling": health.throttling,
+        "slowed": health.slowed,
+        "remarks": [each[:_MOST_WORDS] for each in health.remarks],
+    }
+
+
+def _accelerator(status: AcceleratorStatus, now_ns: int) -> dict[str, Any]:
+    said = asdict(status)
+    said["for_ms"] = _age_ms(said.pop("since_ns"), now_ns)
+    return said
 
 
 def _camera(camera: CameraStatus, now_ns: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from app.types import EventKind
 from app.web.lane import Lane
 from app.web.latencies import Latencies
 from app.web.parts import Parts, Shown
-from app.web.views import recorder_view, status_view
+from app.web.views import status_view
 
 RETRY_NS = NS_PER_S // 4
 """What is not there yet is looked for again after so long."""
@@ -216,7 +217,7 @@ class Watch:
             if event.kind is EventKind.JUDGED:
                 total_us = event.data.get("total_us")
                 if isinstance(total_us, (int, float)) and isfinite(total_us):
-                    self._latencies.note(total_us / _US_PER_MS)
+                    self._latencies.note(total_us / _US_PER_MS, event.part_id)
             self._parts.fold(event)
 
     def _opened_ring(self, now_ns: int) -> list[bytes]:
@@ -240,15 +241,17 @@ class Watch:
         self._ring = None
 
 
-class RecorderWatch:
-    """The recorder's report on itself.
+class BoxWatch:
+    """What a process that serves the whole box reports on itself: the recorder, the accelerator's.
 
     Args:
-        place: Where the processes meet.
+        path: Its status block.
+        view: Makes of its bytes what the page gets.
     """
 
-    def __init__(self, place: Place) -> None:
-        self._block = Block(place.root / "recorder.status")
+    def __init__(self, path: Path, view: Callable[[bytes, int], dict[str, Any] | None]) -> None:
+        self._block = Block(path)
+        self._view = view
         self._said: bytes | None = None
 
     def look(self, now_ns: int) -> None:
@@ -257,7 +260,7 @@ class RecorderWatch:
 
     def view(self, now_ns: int) -> dict[str, Any] | None:
         """The report; `None` where there is none."""
-        return recorder_view(self._said, now_ns) if self._said else None
+        return self._view(self._said, now_ns) if self._said else None
 
     def close(self) -> None:
         """Lets go of what it reads. Idempotent."""

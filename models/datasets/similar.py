@@ -1,12 +1,13 @@
 """Near-duplicates: pictures that show the same piece of the same part, shifted against each other or saved again.
 
 Two crops of one strip agree in their fine texture once one is shifted onto the other, which two parts of one kind do
-not. So each picture is freed of its brightness, its contrast and its long lines place by place; every pair is
-correlated over all shifts on small copies by FFT, normalised by the energy of the overlap (J. P. Lewis, "Fast
-Normalized Cross-Correlation", Vision Interface 1995); what looks alike there is correlated again on larger copies
-around that shift. Pictures that were saved again in another size are found by the hash of their lowest frequencies
-(C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010) and the same test. Pictures
-that were turned or mirrored are not found.
+not. So each picture is freed of its brightness, its contrast and its long lines place by place; pairs that share a
+patch (`models.datasets.anchors`) are correlated as they lie over each other then, turned by right angles or mirrored
+too. In sets that are small enough every pair is correlated over all shifts as well, on small copies by FFT, normalised
+by the energy of the overlap (J. P. Lewis, "Fast Normalized Cross-Correlation", Vision Interface 1995); what looks alike
+there is correlated again on larger copies around that shift. Pictures that were saved again in another size are found
+by the hash of their lowest frequencies (C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash
+Functions", 2010) and the same test, if they were not turned.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from models.datasets.anchors import candidates, turned
 
 LEAST_SCORE = 0.5
 """The correlation from which two pictures count as near-duplicates."""
@@ -41,11 +44,13 @@ _HASH_COPY = 32
 _HASH_BITS = 8  # two hashes of one picture differ in no more
 _ALIGNED = 0.15  # unrelated pictures share no more of their energy
 _FEW = 20
+_MOST_EXHAUSTIVE = 600
 
 _POINT = np.ones(1, np.float32)
 _LINE = cv2.getGaussianKernel(73, 12, cv2.CV_32F)
 
 Plane = NDArray[np.float32]
+Place = tuple[int, int]
 Steps = Callable[[int, int], None]
 
 
@@ -64,13 +69,13 @@ def find_similar(
     least_score: float = LEAST_SCORE,
     on_step: Steps = lambda _done, _all: None,
 ) -> tuple[Pair, ...]:
-    """Compares every picture with every other.
+    """Looks for near-duplicates among all pictures.
 
     Args:
         copies: uint8 (h, w), grey: each picture, shrunk.
         sizes: Width and height of each picture before that, as crops of one strip agree at one scale only.
         least_score: The correlation from which two are near-duplicates.
-        on_step: Called with pictures done and all.
+        on_step: Called with steps done and all.
 
     Returns:
         Each pair once, first below second.
@@ -81,8 +86,36 @@ def find_similar(
     fine = _without_what_all_share(
         [_levelled(_at_scale(*each, usual, _FINE_PX)) for each in zip(copies, sizes, strict=True)]
     )
+    is_small = len(fine) <= _MOST_EXHAUSTIVE
+    steps = len(fine) * (2 if is_small else 1)
+    found = _by_anchors(fine, least_score, lambda done: on_step(done, steps))
+    if is_small:
+        for pair, score in _by_shifts(fine, least_score, lambda done: on_step(len(fine) + done, steps)).items():
+            found[pair] = max(score, found.get(pair, 0.0))
+    squares = [_levelled(_resized(copy, (_COARSE_PX, _COARSE_PX))) for copy in copies]
+    for first, second in _same_hash(copies):
+        score = _correlation(squares[first], squares[second])
+        if (first, second) not in found and sizes[first] != sizes[second] and score >= least_score:
+            found[first, second] = score
+    return tuple(Pair(*key, round(min(score, 1.0), 3)) for key, score in sorted(found.items()))
+
+
+def _by_anchors(fine: Sequence[Plane], least_score: float, on_step: Callable[[int], None]) -> dict[Place, float]:
+    """Pairs that share a patch and agree around it."""
+    found: dict[Place, float] = {}
+    for first, second, tries in candidates(fine, on_step):
+        for each in tries:
+            score = _fine_score(fine[first], turned(fine[second], each.turn), each.down, each.right)
+            if score >= least_score:
+                found[first, second] = score
+                break
+    return found
+
+
+def _by_shifts(fine: Sequence[Plane], least_score: float, on_step: Callable[[int], None]) -> dict[Place, float]:
+    """Pairs that agree at any shift."""
     coarse = _Coarse([_shrunk(plane, _COARSE_PX / _FINE_PX) for plane in fine])
-    found: dict[tuple[int, int], float] = {}
+    found: dict[Place, float] = {}
 
     def compare(first: int) -> list[tuple[int, float]]:
         scale = _FINE_PX / _COARSE_PX
@@ -96,13 +129,8 @@ def find_similar(
     with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="alike") as pool:
         for first, alike in enumerate(pool.map(compare, range(len(fine)))):
             found |= {(first, second): score for second, score in alike}
-            on_step(first + 1, len(fine))
-    squares = [_levelled(_resized(copy, (_COARSE_PX, _COARSE_PX))) for copy in copies]
-    for first, second in _same_hash(copies):
-        score = _correlation(squares[first], squares[second])
-        if (first, second) not in found and sizes[first] != sizes[second] and score >= least_score:
-            found[first, second] = score
-    return tuple(Pair(*key, round(min(score, 1.0), 3)) for key, score in sorted(found.items()))
+            on_step(first + 1)
+    return found
 
 
 def joined(count: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
@@ -231,7 +259,9 @@ def _without_what_all_share(planes: list[Plane]) -> list[Plane]:
     """In a fixture every part looks the same: what is left when the mean is taken off tells them apart."""
     if len(planes) < _FEW or len({plane.shape for plane in planes}) > 1:
         return planes
-    mean = np.mean(planes, axis=0, dtype=np.float32)
+    mean = np.zeros_like(planes[0])
+    for plane in planes:
+        mean += plane / len(planes)
     energy = float(np.mean([np.square(plane).mean() for plane in planes]))
     if energy < 1e-6 or float(np.square(mean).mean()) < _ALIGNED * energy:  # noqa: PLR2004
         return planes

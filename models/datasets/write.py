@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from app.errors import DataError
 from models.datasets.gather import Entry
 from models.datasets.manifest import ListedFile, Manifest, file_hash, set_hash, write_manifest
 from models.datasets.records import SPLITS
+from models.drafts import draft_of
 
 _BAD_LETTERS = re.compile(r"[^\w.+-]+")
 
@@ -74,22 +74,16 @@ def write_set(
         DataError: `out` is taken, or a file cannot be written: nothing is left behind then.
     """
     check_free(out)
-    folder = None
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        folder.chmod(0o755)
-        manifest = _fill(folder, entries, splits, groups, classes, origin, is_linked=is_linked)
-        if out.is_dir():
-            out.rmdir()
-        folder.rename(out)
+        with draft_of(out) as folder:
+            manifest = _fill(folder, entries, splits, groups, classes, origin, is_linked=is_linked)
+            if out.is_dir():
+                out.rmdir()
+            folder.rename(out)
     except OSError as error:
         place = error.filename2 or error.filename or out
         mend = "copy (leave out --link)" if is_linked else "free some space, or check the permissions"
         raise DataError(f"{place} cannot be written ({error.strerror})", mend) from error
-    finally:
-        if folder is not None and folder.exists():
-            shutil.rmtree(folder, ignore_errors=True)
     return manifest
 
 

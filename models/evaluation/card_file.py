@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from app.detect.durable import replace_bytes
+from app.durable import replace_bytes
 from app.errors import DataError
 from app.types import Image
 

@@ -6,15 +6,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, cast
+from typing import Annotated, Any, Literal, Optional, cast
 
 import typer
 
 from app.errors import UsageError
 from models.extras import require
-
-if TYPE_CHECKING:
-    from models.importing.importer import Imported
 
 _FITS = ("stretch", "letterbox", "corner", "crop")
 _PIXELS = ("unit", "imagenet", "byte", "signed")
@@ -62,12 +59,15 @@ def import_model(
     """Take in a model that another library exported to ONNX, as a package.
 
     Its layout is recognised, it is tried on sample pictures and drawn on a sheet, and its golden frames are recorded
-    and proven before the package is moved into place. Nothing is left behind if that fails.
+    and proven before the package is moved into place. Nothing is left behind if that fails. The file is run in a
+    process of its own, with limits of memory and time.
     """
     require("onnx", "importing", "import")
-    from models.importing.importer import Plan, import_onnx
+    from models.importing.apart import import_apart
+    from models.importing.importer import Plan
     from models.importing.labels import read_classes
     from models.importing.layout import Wishes
+    from models.importing.told import show
     from models.steps import Steps
 
     wishes = Wishes(
@@ -90,11 +90,11 @@ def import_model(
         sheet=sheet,
     )
     with Steps(is_shown=not as_json) as steps:
-        done = import_onnx(plan, steps.update)
+        done = import_apart(plan, steps.update)
     if as_json:
-        typer.echo(json.dumps(_as_json(done)))
+        typer.echo(json.dumps(done))
     else:
-        _print(done)
+        show(done)
 
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -110,59 +110,3 @@ def _size(text: str) -> tuple[int, int] | None:
     if not found:
         raise UsageError(f"--size {text} is no size", "give width and height, such as 640x480")
     return int(found[1]), int(found[2])
-
-
-def _as_json(done: Imported) -> dict[str, Any]:
-    model, entries = done.entries.models[0], done.entries
-    suppression = entries.suppression
-    return {
-        "package": str(done.folder),
-        "name": entries.name,
-        "version": entries.version,
-        "kind": entries.kind,
-        "variant": model.variant,
-        "layout": done.layout,
-        "seen": done.seen,
-        "classes": list(entries.classes),
-        "good_classes": list(entries.good_classes),
-        "width_px": model.spec.width_px,
-        "height_px": model.spec.height_px,
-        "channels": model.spec.channels,
-        "fit": model.spec.fit,
-        "gmac": model.gmac,
-        "pixels": done.pixels,
-        "threshold": model.score_threshold,
-        "suppress_iou": None if suppression is None else suppression.iou,
-        "pictures": done.pictures,
-        "findings": done.findings,
-        "proven": list(done.proven),
-        "refused": done.refused,
-        "notes": list(done.notes),
-        "sheet": str(done.sheet),
-    }
-
-
-def _print(done: Imported) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
-    model, entries = done.entries.models[0], done.entries
-    spec = model.spec
-    colours = "grey" if spec.channels == 1 else "colour"
-    console = Console(highlight=False)
-    console.print(f"[bold]{escape(str(done.folder))}[/bold]: {entries.kind}, {model.variant}", soft_wrap=True)
-    lines = {
-        "seen": done.seen,
-        "layout": done.layout,
-        "input": f"{spec.width_px}x{spec.height_px}, {colours}, {spec.fit}, {done.pixels}",
-        "classes": ", ".join(entries.classes),
-        "tried": f"{done.findings} findings on {done.pictures} pictures at {model.score_threshold:g}",
-        "look at": str(done.sheet),
-        "proven on": ", ".join(done.proven),
-    }
-    for key, value in lines.items():
-        console.print(f"  {key:<9} {escape(value)}", soft_wrap=True)
-    for runtime, why in done.refused.items():
-        console.print(f"  not on {escape(runtime)}: {escape(why)}", soft_wrap=True)
-    for note in done.notes:
-        console.print(f"  {escape(note)}", soft_wrap=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.detect import durable
+from app import durable
 from app.detect.detector import Fit, InputSpec
 from app.detect.manifest import MANIFEST, Precision, Role
 from app.detect.package import CARD, MAX_ONNX_BYTES, load_package
 from app.errors import DataError, DetectorError, PackageError, UsageError
+from models.drafts import draft_of
 from models.importing.card import Facts, card_text
 from models.importing.cost import count_gmac
 from models.importing.labels import choose_classes, choose_good
@@ -112,10 +112,7 @@ def import_onnx(plan: Plan, on_step: OnStep = lambda _text, _done, _all: None) -
         DetectorError: It gives numbers that mean nothing.
         MissingDriverError: onnx is not installed.
     """
-    name = _name(plan)
-    out = Path(name) if plan.out is None else plan.out
-    if out.exists():
-        raise UsageError(f"{out} exists", "give --out another folder, or remove it")
+    name, out = name_of(plan), place_of(plan)
     on_step("reading", 0, STEPS)
     source = open_source(plan.path, plan.size)
     layout = recognise(source, plan.wishes, CANDIDATES)
@@ -237,8 +234,24 @@ class _Maker:
         )
 
 
-def _name(plan: Plan) -> str:
-    """The name given, or one that the file's name allows."""
+def place_of(plan: Plan) -> Path:
+    """The folder that a plan's package shall have.
+
+    Raises:
+        UsageError: It exists, or the file's name gives it no name.
+    """
+    out = Path(name_of(plan)) if plan.out is None else plan.out
+    if out.exists():
+        raise UsageError(f"{out} exists", "give --out another folder, or remove it")
+    return out
+
+
+def name_of(plan: Plan) -> str:
+    """The name given, or one that the file's name allows.
+
+    Raises:
+        UsageError: It allows none.
+    """
     if plan.name:
         return plan.name
     name = _NAME.sub("-", plan.path.stem).strip("-._")[:_MAX_NAME].rstrip("-._")
@@ -250,20 +263,19 @@ def _name(plan: Plan) -> str:
 @contextmanager
 def _draft(out: Path) -> Iterator[Path]:
     """A folder beside the target that is gone afterwards, unless it was moved."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise DataError(
-            f"no folder can be made in {out.parent}: {error.strerror}", "give --out another place"
-        ) from error
-    try:
-        draft.chmod(0o755)
-        yield draft
-    except OSError as error:
-        raise DataError(f"{out} cannot be written: {error.strerror}", "check the disk and its permissions") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            draft = stack.enter_context(draft_of(out))
+        except OSError as error:
+            raise DataError(
+                f"no folder can be made in {out.parent}: {error.strerror}", "give --out another place"
+            ) from error
+        try:
+            yield draft
+        except OSError as error:
+            raise DataError(
+                f"{out} cannot be written: {error.strerror}", "check the disk and its permissions"
+            ) from error
 
 
 def _place(draft: Path, out: Path, sheet: Path | None) -> Path:

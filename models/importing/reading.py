@@ -216,27 +216,34 @@ def _read_external_weights(path: Path, model: onnx.ModelProto) -> None:
 
 def _read_weights(path: Path, details: dict[str, str]) -> bytes:
     relative = details.get("location", "")
+    try:
+        place = _place_of_weights(path, relative)
+        start, length = int(details.get("offset", 0)), int(details.get("length", -1))
+        with place.open("rb") as file:
+            file.seek(max(start, 0))
+            content = file.read(length)
+    except PackageError:
+        raise
+    except (OSError, ValueError) as error:
+        raise PackageError(
+            f"{path} has weights in {relative!r}, which cannot be read: {error}", "export it again"
+        ) from error
+    if 0 <= length != len(content):
+        raise PackageError(f"{place} ends before the weights that {path} has in it", "copy that file again")
+    return content
+
+
+def _place_of_weights(path: Path, relative: str) -> Path:
     place = path.parent / relative
     if not relative or Path(relative).is_absolute() or not place.resolve().is_relative_to(path.parent.resolve()):
         raise PackageError(
             f"{path} has weights in {relative!r}, outside its folder", "export it again with its weights beside it"
         )
-    try:
-        start, length = int(details.get("offset", 0)), int(details.get("length", -1))
-        if not place.is_file():
-            raise PackageError(f"{path} has weights in {place}, which is missing", "put that file beside it")
-        if place.stat().st_size > MAX_ONNX_BYTES:
-            raise PackageError(f"{place} is larger than {MAX_ONNX_BYTES} bytes", "export a smaller model")
-        with place.open("rb") as file:
-            file.seek(max(start, 0))
-            content = file.read(length)
-    except (OSError, ValueError) as error:
-        raise PackageError(
-            f"{path} has weights in {place}, which cannot be read: {error}", "export it again"
-        ) from error
-    if 0 <= length != len(content):
-        raise PackageError(f"{place} ends before the weights that {path} has in it", "copy that file again")
-    return content
+    if not place.is_file():
+        raise PackageError(f"{path} has weights in {place}, which is missing", "put that file beside it")
+    if place.stat().st_size > MAX_ONNX_BYTES:
+        raise PackageError(f"{place} is larger than {MAX_ONNX_BYTES} bytes", "export a smaller model")
+    return place
 
 
 def _first_line(error: Exception) -> str:

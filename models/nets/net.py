@@ -110,19 +110,21 @@ class ConvUnit(nn.Module):
 class Trunk(nn.Module):
     """What the nets of the family share: from the picture to ever coarser maps.
 
-    A stem without padding takes the picture to stride 4, plain 3x3 layers to stride 8, 16 and, if asked, 32.
+    A stem without padding takes the picture to stride 4 (or 2), plain 3x3 layers to twice that, four times and, if
+    asked, eight times.
 
     Args:
         shape: Channel counts.
         channels_in: Channels of the input (3 for part, golden sample and their difference in grey).
 
     Attributes:
-        widths: Channels of the map at stride 4, 8, 16 and so on.
+        widths: Channels of the maps from the stem's on, each of twice the stride of the one before.
     """
 
     def __init__(self, shape: NetShape, channels_in: int) -> None:
         super().__init__()
-        self.stem = ConvUnit(channels_in, shape.stem, kernel=4, stride=4, padding=0)
+        side = shape.stem_stride_px
+        self.stem = ConvUnit(channels_in, shape.stem, kernel=side, stride=side, padding=0)
         self.widths = [shape.stem]
         self.stages = nn.ModuleList()
         for stage in (shape.fine, shape.coarse, shape.deep):
@@ -131,7 +133,7 @@ class Trunk(nn.Module):
                 self.widths.append(stage[-1])
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """The maps at stride 4, 8, 16 and so on, float (N, width, H', W')."""
+        """The maps from the stem's on, float (N, width, H', W')."""
         maps = [self.stem(x)]
         for stage in self.stages:
             maps.append(stage(maps[-1]))
@@ -169,12 +171,13 @@ class PeakNet(Trunk):
     def __init__(self, shape: NetShape, classes: int, channels_in: int) -> None:
         super().__init__(shape, channels_in)
         self.classes, self.stride_px = classes, shape.head_stride_px
+        self._level = 0 if shape.head_stride_px == shape.stem_stride_px else 1
         self.reach = reach_of(self.stride_px)
         # From the deepest map back to the grid's.
-        targets = list(range(len(self.widths) - 2, self._level() - 1, -1))
+        targets = list(range(len(self.widths) - 2, self._level - 1, -1))
         self.laterals = nn.ModuleList(nn.Conv2d(self.widths[level + 1], self.widths[level], 1) for level in targets)
         self.head = nn.Sequential()
-        last = self.widths[self._level()]
+        last = self.widths[self._level]
         for width in shape.head:
             self.head.append(ConvUnit(last, width, is_branched=shape.is_branched))
             last = width
@@ -184,10 +187,6 @@ class PeakNet(Trunk):
             assert self.out.bias is not None
             self.out.bias[:classes] = _PRIOR_LOGIT
             self.out.bias[classes:] = float(np.log(_MEDIAN_HALF_PX / self.stride_px))
-
-    def _level(self) -> int:
-        """Which map the head reads: 0 is the stem's, 1 that of stride 8."""
-        return 0 if self.stride_px == 4 else 1  # noqa: PLR2004
 
     def raw(self, x: Tensor) -> Tensor:
         """The last layer's output, float (N, classes + 4, H', W'): logits of the heat maps and of the distances."""

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from app.detect.detector import InputSpec
-from app.detect.durable import replace_bytes
 from app.detect.manifest import MANIFEST, Kind, Precision, Role
 from app.detect.package import Package, load_package
 from app.detect.runtimes import open_detector
+from app.durable import replace_bytes
 from app.errors import DataError
 from app.types import Detection, Image
 from models.data import read_picture

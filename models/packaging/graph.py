@@ -23,7 +23,7 @@ from models.recipe import InputShape, TrainingRecipe
 
 OPSET = 17
 STAGES = ("fine", "coarse", "deep")
-"""Names of the stages at stride 8, 16 and 32; layers are called `fine0`, `fine1` and so on."""
+"""Names of the stages after the stem, finest first; layers are called `fine0`, `fine1` and so on."""
 
 _IR_VERSION = 8  # of opset 17; newer ones are refused by ONNX Runtime 1.18
 _FULL_LEVEL = 255
@@ -185,7 +185,7 @@ def _write_stem(writer: GraphWriter, stem: ConvUnit, planes: Sequence[str], shap
 
 
 def _write_maps(writer: GraphWriter, net: Trunk, planes: Sequence[str], shape: InputShape) -> list[str]:
-    """Writes the maps at stride 4, 8, 16 and so on."""
+    """Writes the maps from the stem's on."""
     maps = [_write_stem(writer, net.stem, planes, shape)]
     for name, stage in zip(STAGES, net.stages, strict=False):
         assert isinstance(stage, nn.Sequential)

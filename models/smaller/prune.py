@@ -124,7 +124,7 @@ def macs_of(recipe: TrainingRecipe, widths: Mapping[str, int]) -> int:
     net = recipe.net
     pixels = recipe.input.width_px * recipe.input.height_px
     total = pixels * recipe.planes * widths["stem"]
-    ends, stride = ["stem"], 4
+    ends, stride = ["stem"], net.stem_stride_px
     for name in STAGES:
         count = len(getattr(net, name))
         if count:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import people
 from tests.groups import ROOT, find_browser
 
 FLAGS = (
@@ -74,7 +75,8 @@ class Process:
 class Stand:
     """Station, server and the folder where they meet."""
 
-    def __init__(self, folder, lanes=1, period=0.2, pixels_per_mm=4.0):
+    def __init__(self, folder, lanes=1, period=0.2, pixels_per_mm=4.0, *, is_secure=False):
+        self.is_secure = is_secure
         self.folder, self.lanes, self.period, self.pixels_per_mm = folder, lanes, period, pixels_per_mm
         self.epoch = 0
         self.stations = {}
@@ -88,8 +90,26 @@ class Stand:
         return self.stations[1]
 
     @property
+    def base(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def secure_base(self):
+        """Its server's address by HTTPS."""
+        end = time.monotonic() + WAIT_S
+        while not self.web.lines:
+            assert time.monotonic() < end, "the server does not tell its port"
+            time.sleep(0.01)
+        return f"https://127.0.0.1:{int(self.web.lines[0])}"
+
+    @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/operator/"
+        return f"{self.base}/operator/"
+
+    @property
+    def state(self):
+        """The state folder of its server."""
+        return self.folder.parent / "state"
 
     def start_station(self, lane=1):
         self.epoch += 1
@@ -98,6 +118,8 @@ class Stand:
 
     def start_web(self):
         options = ("--port", self.port, "--lanes", self.lanes, "--pixels-per-mm", self.pixels_per_mm)
+        if self.is_secure:
+            options += ("--https",)
         self.web = Process("web_process", self.folder, *options)
         self.port = int(self.web.first)
 
@@ -162,7 +184,7 @@ class Sight:
         return self.page.evaluate(PART)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
     from playwright.sync_api import sync_playwright
 
@@ -192,6 +214,23 @@ def look(chromium):
 
 
 @pytest.fixture
+def signed_in(look):
+    """Opens a page at which somebody of a role is signed in.
+
+    Takes the stand, the role, and what `look` takes; `lang` as well: the language of the browser.
+    """
+
+    def opened(stand, role, size="1440x900", scheme="light", *, lang="en", by="password"):
+        sight = look(size, scheme, locale=lang)
+        name = f"{role.word.capitalize()} One"
+        people.add(stand.state, name, role)
+        people.sign_in(sight, stand.base, name, by=by)
+        return sight
+
+    return opened
+
+
+@pytest.fixture
 def make_stand(tmp_path):
     """Makes stations and their server, for tests that need another kind or kill one; all end with the test."""
     stands = []
@@ -205,7 +244,7 @@ def make_stand(tmp_path):
         stand.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lasting_stand(tmp_path_factory):
     made = Stand(tmp_path_factory.mktemp("stand") / "bus")
     yield made
@@ -231,8 +270,8 @@ def photograph(tmp_path):
     folder = Path(os.environ.get("TAKT_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
 
-    def taken(sight, name):
-        path = folder / f"operator-{name}.png"
+    def taken(sight, name, page="operator"):
+        path = folder / f"{page}-{name}.png"
         sight.page.screenshot(path=path)
         assert path.stat().st_size > 10_000
 

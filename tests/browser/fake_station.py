@@ -19,15 +19,16 @@ from pathlib import Path
 import cv2
 
 from app.bus.block import BlockWriter
-from app.bus.commands import CommandServer, Reply
+from app.bus.commands import CommandServer, Reply, Request
 from app.bus.events import encode_event
 from app.bus.place import Place
 from app.bus.ring import RingWriter
 from app.decide import decide, reject
-from app.recipe import Recipe
+from app.recipe import Recipe, parse_recipe
+from app.record.documents import hash_of
 from app.record.health import BLOCK, BLOCK_BYTES, RecorderStatus, encode_health
 from app.record.pictures import PictureKind
-from app.status import CameraStatus, State, Status, StopReason, encode_status
+from app.status import CameraStatus, InputStatus, OutputStatus, State, Status, StopReason, encode_status
 from app.twin.boards import Design
 from app.twin.defects import CLASSES
 from app.types import Detection, EventKind, LedgerEvent, Reason, Tally
@@ -36,7 +37,10 @@ from app.web.parts import preview_of
 RECIPE = Recipe(name="demo board")
 BOARDS = 14
 STATUS_S = 0.05
+LISTED = {"cameras": CameraStatus, "inputs": InputStatus, "outputs": OutputStatus}
 OUTCOME_AFTER = 4
+FIRST_PART = 995
+"""Soon with thousands, which nobody must set apart in the number of a part."""
 
 
 class Pictures:
@@ -75,7 +79,7 @@ class Station:
         self.commands = CommandServer(self.place.commands(lane))
         self.pictures = Pictures()
         self.sequence = 0
-        self.part = 0
+        self.part = FIRST_PART - 1
         self.open: list[tuple[int, bool]] = []
         self.files: list[Path] = []
         self.dice = random.Random(3)
@@ -103,7 +107,22 @@ class Station:
             budget_ms=5.0,
             speed_mm_s=500.0,
             is_permitted=True,
+            lamps=("lamp_green",),
             scheduling="FIFO 80/70, memory locked",
+            inputs=(
+                InputStatus("part", False, 2408, now_ns - 1_900_000_000),
+                InputStatus("running", True, 1, now_ns - 192_000_000_000),
+                InputStatus("exit", False, 2374, now_ns - 700_000_000),
+                InputStatus("chute:reject", False, 34, now_ns - 41_000_000_000),
+                InputStatus("bin_full:reject"),
+            ),
+            outputs=(
+                OutputStatus("gate:reject", True, False, 10, 2000),
+                OutputStatus("gate:rework", False, False, 10, 390),
+                OutputStatus("permit", True),
+                OutputStatus("ready", True, False, 10, 2000),
+                OutputStatus("lamp_red", False, False, 10, 2000),
+            ),
         )
 
     def write(self, kind: EventKind, part: int | None, **data) -> None:
@@ -209,7 +228,7 @@ class Station:
         self.write(EventKind.LATCHED, None, cause=latch.cause, text=latch.text)
 
     def obey(self, said: dict) -> None:
-        """One line of input: `anew`, `pause`, `judge`, `status` (fields), `tally`, `latches`, `cameras`, `recorder`."""
+        """One line of input: `anew`, `pause`, `judge`, `status` (fields), `tally`, `latches`, `recorder`, `LISTED`."""
         if "anew" in said:
             self.status, self.is_running, self.open = self.first_status(), True, []
             self.recorder_said = replace(self.recorder_said, policy="", error="")
@@ -226,13 +245,55 @@ class Station:
         if "latches" in said:
             now_ns = time.monotonic_ns()
             fields["latches"] = tuple(StopReason(*each[:2], now_ns, *each[2:]) for each in said["latches"])
-        if "cameras" in said:
-            fields["cameras"] = tuple(CameraStatus(*each) for each in said["cameras"])
+        fields |= {key: tuple(LISTED[key](*each) for each in said[key]) for key in LISTED if key in said}
         if "tally" in said:
             fields["tally"] = Tally(**said["tally"])
         if "recorder" in said:
             self.recorder_said = replace(self.recorder_said, **said["recorder"])
         self.status = replace(self.status, **fields)
+
+    def carry_out(self, request: Request) -> Reply:
+        """What a station makes of a command, as far as a page can see it."""
+        status, lot = self.status, request.lot
+        if request.command == "stop":
+            self.stop(request.by)
+        elif request.command == "open_lot":
+            self.status = replace(status, lot=lot, tally=Tally())
+            self.write(EventKind.LOT_OPENED, None, lot=lot)
+        elif request.command == "close_lot" and lot == status.lot:
+            return Reply(ok=False, what=f"lot {lot} is running", mend="open the next lot first")
+        elif request.command == "start_challenge":
+            self.status = replace(status, challenge_phase="SPACED", is_challenge_due=False)
+            self.write(EventKind.CHALLENGE, None, result="STARTED", text=f"started by {request.by}")
+        elif request.command == "adopt_recipe":
+            recipe = parse_recipe(request.recipe, "the recipe")
+            if "dent" in recipe.classes:
+                return Reply(
+                    ok=False, what="it has rules for 'dent', which the model does not know", mend="use another"
+                )
+            self.status = replace(status, recipe=recipe.name, recipe_sha256=hash_of(request.recipe))
+            self.write(EventKind.RECIPE, None, recipe=recipe.name, by=request.by, why=request.reason)
+        elif request.command == "pulse":
+            return self.pulse(request)
+        elif request.command == "reset":
+            if status.state is not State.STOPPED:
+                return Reply(ok=False, what="the line is not stopped", mend="nothing to reset")
+            self.status = replace(status, state=State.RUNNING, why="", latches=(), is_permitted=True)
+            self.write(EventKind.RESET, None, by=request.by, why=request.reason)
+        return Reply(ok=True, epoch=self.epoch, sequence=self.sequence - 1)
+
+    def pulse(self, request: Request) -> Reply:
+        """A pulse that never ends, so that a test can see it."""
+        if self.status.pulse_bar:
+            return Reply(ok=False, what="the line is not stopped", mend="stop it, and wait until the belt stands")
+        outputs = tuple(
+            replace(each, is_on=not each.is_on, is_pulsed=True) if each.name == request.output else each
+            for each in self.status.outputs
+        )
+        self.status = replace(self.status, outputs=outputs, pulse_bar="BUSY")
+        said = {"output": request.output, "pulse_ms": request.pulse_ms, "by": request.by, "why": request.reason}
+        self.write(EventKind.PULSE, None, result="STARTED", role=request.role, **said)
+        return Reply(ok=True, epoch=self.epoch, sequence=self.sequence - 1)
 
     def run(self) -> None:
         due_part = time.monotonic() + 0.2
@@ -248,8 +309,7 @@ class Station:
                 for line in lines:
                     self.obey(json.loads(line))
             for received in self.commands.receive():
-                self.stop(received.request.by)
-                self.commands.answer(received, Reply(ok=True, epoch=self.epoch, sequence=self.sequence - 1))
+                self.commands.answer(received, self.carry_out(received.request))
             if self.is_running and self.period_s and time.monotonic() >= due_part:
                 due_part = max(due_part + self.period_s, time.monotonic() - self.period_s)
                 self.judge()

@@ -11,9 +11,9 @@ import numpy as np
 from app.bus.bell import Bell
 from app.bus.place import Place
 from app.clock import NS_PER_MS, NS_PER_S, SystemClock
-from app.detect.accelerator import Attachment
+from app.detect.attachment import Attachment
 from app.detect.curtain import Curtain, Phase, Rules
-from app.detect.failover import Accelerated
+from app.detect.failover import Accelerated, Slices
 from app.detect.package import load_package
 from app.detect.runtimes import open_detector
 from app.detect.sickness import Sickness
@@ -76,7 +76,9 @@ class Rig:
         bell, answered = Bell(self.place.bell("accelerator")), Bell(self.place.bell(f"lane{lane}-answer"))
         attach = Attachment(self.place.exchange(lane), package, read, bell.ring, answered, clock)
         standby = open_detector(package, "onnx", threads=1)
-        self.stations[lane] = Accelerated(standby, package.spec, Curtain(attach, rules, clock), (0.5, 0.5), clock)
+        slices = Slices(rules.slice_ns + NS_PER_MS, standby_ns=NS_PER_MS, least_ns=NS_PER_MS)
+        curtain = Curtain(attach, rules, clock)
+        self.stations[lane] = Accelerated(standby, package.spec, curtain, (0.5, 0.5), clock, slices)
         return self.stations[lane]
 
     def trusted(self, lane=1):

@@ -8,7 +8,8 @@ from app.bus.bell import Bell
 from app.bus.exchange import ExchangeServer
 from app.bus.life import own_mark
 from app.clock import NS_PER_MS, SystemClock
-from app.detect.accelerator import Attachment
+from app.detect.accelerator import open_remote
+from app.detect.attachment import Attachment
 from app.detect.package import load_package
 from app.detect.prepare import input_bytes
 from app.detect.serving import ServedLane, answer_bytes
@@ -30,7 +31,8 @@ class Desk:
     def __init__(self, folder):
         self.package = load_package(write_package(folder / "package"))
         spec = self.package.spec
-        self.server = ExchangeServer(folder / "exchange", input_bytes(spec), answer_bytes(self.package))
+        self.path = folder / "exchange"
+        self.server = ExchangeServer(self.path, input_bytes(spec), answer_bytes(self.package))
         bells = Bell(folder / "one"), Bell(folder / "two")
         self.attach = Attachment(folder / "exchange", self.package, read, bells[0].ring, bells[1], SystemClock())
 
@@ -59,6 +61,13 @@ def test_whole_offer_is_taken_once(desk):
     attached = desk.attach()
     assert (attached.detector.runtime, attached.usual_ns) == ("onnx", 5)
     assert desk.attach() is None, "it was attached to before"
+    attached.detector.close()
+
+
+def test_what_its_process_could_run_and_does_not_comes_with_the_offer(desk):
+    desk.offer(unused=["accelerator-int8 on tensorrt was passed over: its golden frames do not reproduce", 5])
+    attached = desk.attach()
+    assert attached.unused == ("accelerator-int8 on tensorrt was passed over: its golden frames do not reproduce",)
     attached.detector.close()
 
 
@@ -168,3 +177,22 @@ def test_one_that_leaves_answers_whoever_waits(desk):
     assert (remote._exchange.is_busy, remote.has_left) == (False, True)
     assert remote._exchange.error == "its process was asked to end"
     remote.close()
+
+
+def test_server_that_is_replaced_while_it_is_attached_to_is_looked_at_again(desk, monkeypatch):
+    desk.offer()
+
+    def replaced(exchange, *others):
+        opened = open_remote(exchange, *others)
+        desk.server.close()
+        geometry = len(desk.server.input), len(desk.server.output)
+        desk.server = ExchangeServer(desk.path, *geometry)
+        desk.offer(runtime="its successor")
+        return opened
+
+    monkeypatch.setattr("app.detect.attachment.open_remote", replaced)
+    assert desk.attach() is None, "half of it may be of the one before"
+    monkeypatch.undo()
+    attached = desk.attach()
+    assert attached.detector.runtime == "its successor"
+    attached.detector.close()

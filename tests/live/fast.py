@@ -19,7 +19,7 @@ from tests.live.shift import SMALL_PX, Tiles
 PARTS_PER_MIN = 6_000.0
 
 
-def blank_model(model, state, _tell):
+def blank_model(model, state, _tell, _unused):
     """In place of the detector that the line names."""
     package = find_package(chosen_package(model.package, state), zoo_folder())
     return BlankDetector(InputSpec(SMALL_PX, SMALL_PX, 1, is_golden=False)), package

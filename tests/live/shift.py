@@ -16,7 +16,7 @@ from app.bus.place import Place
 from app.bus.ring import RingWriter
 from app.clock import VirtualClock
 from app.config import Line
-from app.detect.detector import Result
+from app.detect.detector import Result, Timed
 from app.handover import Handover
 from app.main import build_station
 from app.record.recorder import Recorder
@@ -54,7 +54,7 @@ class Tiles:
         return Piece(f"tile-{is_bad}.png", is_bad, lambda: image, is_frame=True)
 
 
-class Glance:
+class Glance(Timed):
     """A judge that looks at one pixel."""
 
     def inspect(self, image, name):

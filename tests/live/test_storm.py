@@ -7,6 +7,7 @@ import pytest
 
 from app.types import EventKind
 from tests.live.audit import audit
+from tests.live.box import AS_SHIPPED
 from tests.live.storm import Storm
 
 KILLS, STOPS = 2, 1
@@ -22,7 +23,7 @@ def rounds(is_long):
 
 
 def test_whatever_is_killed_or_suspended_the_line_is_safe_and_nothing_is_unaccounted(make_box, rounds, tmp_path):
-    box = make_box(is_patient=False)
+    box = make_box(AS_SHIPPED, is_patient=False)
     box.start()
     storm = Storm(box, seed=3)
     for turn in range(max(rounds)):

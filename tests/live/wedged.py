@@ -33,7 +33,7 @@ def _watchdog_driver(_file, _request, told):
         told[0] = TIMEOUT_S
 
 
-def _blank_model(model, state, _tell):
+def _blank_model(model, state, _tell, _unused):
     package = find_package(chosen_package(model.package, state), zoo_folder())
     return BlankDetector(InputSpec(640, 640, 1, is_golden=False)), package
 

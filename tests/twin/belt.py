@@ -9,7 +9,7 @@ import numpy as np
 
 from app.clock import NS_PER_S, VirtualClock
 from app.config import Line
-from app.detect.detector import Result
+from app.detect.detector import Result, Timed
 from app.errors import DetectorError
 from app.main import build_station
 from app.recipe import Recipe
@@ -43,7 +43,7 @@ class Parts:
         return Piece(f"part-{index}.png", bad, lambda: picture(BAD if bad else GOOD))
 
 
-class Oracle:
+class Oracle(Timed):
     """A judge that is always right; every `fails_every`-th frame it cannot judge."""
 
     def __init__(self, fails_every: int = 0) -> None:

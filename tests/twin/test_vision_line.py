@@ -10,7 +10,7 @@ from belt import Log
 from app.capture.watched import WatchedCamera, spotter_for
 from app.clock import VirtualClock
 from app.config import Line
-from app.detect.detector import Result
+from app.detect.detector import Result, Timed
 from app.main import build_station
 from app.recipe import Recipe
 from app.rehearsal import Rehearsal
@@ -78,7 +78,7 @@ class Parts:
         return Piece(f"part-{index}", index % 7 == 3, lambda: picture(index))
 
 
-class Oracle:
+class Oracle(Timed):
     """Knows each part by the name of its picture."""
 
     def inspect(self, image, name):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app import errors
-from app.clock import NS_PER_S, SystemClock, VirtualClock
+from app.clock import NS_PER_MS, NS_PER_S, SystemClock, VirtualClock
 from app.errors import MissingDriverError, TaktError
-from app.latency import LatencyLedger
+from app.latency import LatencyLedger, Slow, slowest
 from app.types import Tally
 
 
@@ -47,6 +47,17 @@ def test_full_ledger_keeps_the_newest_and_the_longest_of_all() -> None:
 def test_unknown_stage_is_refused() -> None:
     with pytest.raises(KeyError):
         LatencyLedger(["infer"]).note("infr", 1)
+
+
+def test_slowest_parts_of_the_named_stage_are_known_by_their_numbers():
+    ledger = LatencyLedger(["infer", "frame_to_verdict"], kept=4)
+    for part, took_ms in ((7, 9), (8, 2), (9, 3), (10, 1), (11, 4)):
+        ledger.note("infer", 50 * NS_PER_MS)
+        ledger.note("frame_to_verdict", took_ms * NS_PER_MS, part)
+    took_ms = ledger.taken_ns("frame_to_verdict") / NS_PER_MS
+    found = slowest(took_ms, ledger.parts(), most=2)
+    assert found == (Slow(11, 4.0), Slow(9, 3.0)), "of those that are kept: part 7 is not any more"
+    assert slowest(took_ms[:0], ledger.parts()[:0]) == ()
 
 
 def test_every_error_is_of_one_tree_and_of_a_builtin_kind() -> None:

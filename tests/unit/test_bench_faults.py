@@ -126,6 +126,27 @@ def test_fault_is_injected_at_its_part_and_followed_until_the_accelerator_judges
     assert account.causes == ("accelerator failed: x",)
 
 
+def test_slow_accelerator_is_told_with_what_its_inferences_took_before_and_meanwhile(world):
+    it = world("slow-x2@1")
+    it.injector.look(0, it.status())
+    it.fires()
+    for number in range(60):
+        it.part(number, it.fired_ns - (100 - number) * 200 * NS_PER_MS, 3000, stages_us=5000)
+    for number in range(60, 70):
+        took_us = 9000 if number == 65 else 5000
+        it.part(number, it.fired_ns - NS_PER_MS + (number - 60) * 200 * NS_PER_MS, took_us, stages_us=10_000)
+    it.injector.look(70, it.status(after_ms=HARMLESS_NS // NS_PER_MS + 1))
+    [account] = it.injector.accounts()
+    assert (account.before_ms, account.meanwhile_ms) == (1.0, 2.0)
+    assert (account.slowest_ms, account.parts) == (9.0, 10)
+    assert (account.failovers, account.degraded_ms) == (0, None)
+
+
+def test_fault_that_never_came_has_no_figures(world):
+    [account] = world("kill@9").injector.accounts()
+    assert (account.before_ms, account.meanwhile_ms, account.slowest_ms, account.parts) == (None, None, None, 0)
+
+
 def test_fault_that_met_a_golden_frame_has_no_part(world):
     it = world("driver@1")
     it.injector.look(0, it.status())

@@ -49,6 +49,16 @@ def test_the_tape_gives_each_block_its_own():
     assert took_ms.tolist() == [2.0, 3.0, 4.0]
 
 
+def test_tape_knows_the_slowest_parts_of_its_blocks():
+    ledger = LatencyLedger((LEADING, "gate"))
+    tape = Tape(ledger)
+    for block, part, took in ((-1, 1, 90), (0, 2, 4), (0, 3, 7), (1, 4, 80), (0, 5, 5)):
+        ledger.note(LEADING, took * MS, part)
+        tape.look(block, 0.1)
+    assert [(each.part_id, each.took_ms) for each in tape.slowest([0])] == [(3, 7.0), (5, 5.0), (2, 4.0)]
+    assert tape.slowest([7]) == ()
+
+
 def test_figures_are_percentiles_and_the_longest():
     figures = figures_of(np.arange(1.0, 102.0))
     assert (figures.count, figures.p50, figures.p99, figures.max) == (101, 51.0, 100.0, 101.0)

@@ -105,6 +105,7 @@ def test_the_line_is_the_twins_with_what_was_asked_for(tmp_path):
     assert (line.model.package, line.model.runtime, line.model.threads) == ("pcb-nano", "onnx", 1)
     assert line.storage.pass_every == 1
     assert recipe.golden_sample == ""
+    assert line.permit.hold_ms == 1000 > LINE.permit.hold_ms
 
 
 def test_a_line_without_a_part_sensor_is_refused(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from app.clock import NS_PER_MS, VirtualClock
 from app.config import Line
-from app.detect.detector import Result
+from app.detect.detector import Result, Timed
 from app.errors import ActuationError, CameraError, DetectorError, FrameTimeoutError
 from app.recipe import Recipe
 from app.reject.lineio import BeltReading, Edge
@@ -118,7 +118,7 @@ class Eye:
         self.released += 1
 
 
-class Mind:
+class Mind(Timed):
     def __init__(self) -> None:
         self.says: list[Result | Exception] = []
 
@@ -313,7 +313,7 @@ def test_verdict_over_the_budget_is_counted() -> None:
             bench.clock.advance_to(bench.clock.now_ns() + 6 * NS_PER_MS)
             return Result(())
 
-    bench.station._verdicts._judge = Slow()
+    bench.mind.inspect = Slow().inspect
     bench.look()
     assert bench.station.status().misses == 1
 

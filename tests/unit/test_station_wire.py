@@ -47,7 +47,7 @@ def test_frame_that_waits_for_its_part_is_given_back_when_the_camera_is_lost_or_
         expose(line, 1)
         line.move(1)
         if end == "lose":
-            line.station._lose("top", "camera top is gone; check its cable")
+            line.station._sight._lose("top", "camera top is gone; check its cable")
         else:
             line.station.close()
         assert line.eyes["top"].released == 1

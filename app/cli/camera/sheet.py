@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.cli.camera.figures import LEVELS, WHITE
 from app.cli.camera.shots import Shot, check_new
 from app.cli.files import check_outputs, write_whole
 from app.cli.lettering import CARD, HAIRLINE, INK, PAPER, QUIET, Letters, Mark
@@ -18,6 +17,7 @@ from app.cli.pictures import canvas, coloured, scaled
 from app.cli.report import encoded
 from app.cli.sheet import TILE_PX
 from app.errors import UsageError
+from app.picture_figures import LEVELS, WHITE
 from app.types import Image
 
 MOST_SHOWN = 60

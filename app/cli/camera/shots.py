@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.capture.camera import Camera
-from app.cli.camera.figures import Figures, Stamps, bars, figures_of, remarks_on, stamps_of
+from app.cli.camera.figures import Stamps, bars, stamps_of
 from app.cli.console import out, printable
 from app.cli.files import check_outputs, write_whole
 from app.cli.pictures import scaled
@@ -21,6 +21,7 @@ from app.cli.sheet import TILE_PX
 from app.clock import NS_PER_S, Clock
 from app.config import CameraSettings
 from app.errors import CameraError, FrameTimeoutError, UsageError
+from app.picture_figures import Figures, figures_of, remarks_on
 from app.types import Frame, Image
 
 SUFFIX = ".png"
@@ -93,7 +94,8 @@ def take(camera: Camera, settings: CameraSettings, clock: Clock, timeout_s: floa
         write_whole(path, encoded(frame.image, SUFFIX))
         side_px = max(frame.image.shape[:2])
         small = scaled(frame.image, TILE_PX / side_px) if side_px > TILE_PX else frame.image.copy()
-        return Shot(path.name, path, figures, stamps_of(frame), remarks_on(figures, settings), small)
+        remarks = tuple(each.text for each in remarks_on(figures, settings.dark_level))
+        return Shot(path.name, path, figures, stamps_of(frame), remarks, small)
     finally:
         frame.release()
 

@@ -1,15 +1,18 @@
-"""`takt models list | show | compare | activate | rollback`: thin commands over `app.detect.registry`."""
+"""`takt models`: thin commands over `app.detect.registry`, and what is asked of models."""
 
 # ruff: noqa: PLC0415 - a command imports the rooms it needs when it runs
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from app.cli.console import complain, one_line, out, print_json, progress
+from app.cli.models.build import build
 from app.cli.models.compare import compare
+from app.cli.models.opinion import opinion
 from app.cli.models.show import show
 from app.cli.options import Json, Runtime, StateDir, Threads, state_folder
 from app.cli.person import By, person
@@ -84,7 +87,7 @@ def activate(
     Its golden frames are judged first; where they do not give what they gave when the package was made, it is refused
     with exit code 5 and the active package stays what it was. A folder outside the zoo is copied to the station, which
     keeps the copies of the active package and of the last three before it. A station that runs takes the new package
-    at its next start.
+    at its next start. Says so where it is still to be measured on this device: takt models build.
     """
     from app.detect.registry import activate as make_active
     from app.detect.zoo import zoo_folder
@@ -93,7 +96,7 @@ def activate(
     with progress("proving", 1) as step:
         change = make_active(folder, zoo_folder(), name, prover(runtime, threads), _errand(by, reason))
         step(name)
-    _tell(change, "is active", as_json=as_json)
+    _tell(change, "is active", _why_due(change, folder), as_json=as_json)
 
 
 @group.command()
@@ -119,11 +122,13 @@ def rollback(
     with progress("proving", 1) as step:
         change = go_back(folder, zoo_folder(), prover(runtime, threads), _errand(by, reason), to)
         step("")
-    _tell(change, "is active again", as_json=as_json)
+    _tell(change, "is active again", _why_due(change, folder), as_json=as_json)
 
 
+group.command("build")(build)
 group.command("show")(show)
 group.command("compare")(compare)
+group.command("opinion")(opinion)
 
 
 def prover(runtime: str, threads: int) -> Prove:
@@ -159,7 +164,14 @@ def _errand(by: str, reason: str) -> Errand:
     return Errand(SystemClock().wall(), said["--by"][0], said["--reason"][0])
 
 
-def _tell(change: Change, what: str, *, as_json: bool) -> None:
+def _why_due(change: Change, state: Path) -> str:
+    """Why the package is to be built on this device; empty where what was measured still holds."""
+    from app.detect.building_use import why_due
+
+    return why_due(state, change.package)
+
+
+def _tell(change: Change, what: str, due: str, *, as_json: bool) -> None:
     active, proof = change.active, change.proof
     for sentence in change.passed_over:
         complain(f"passed over {sentence}")
@@ -181,6 +193,7 @@ def _tell(change: Change, what: str, *, as_json: bool) -> None:
                 "by": active.by,
                 "reason": active.reason,
                 "passed_over": list(change.passed_over),
+                "build_due": due or None,
             }
         )
         return
@@ -192,3 +205,5 @@ def _tell(change: Change, what: str, *, as_json: bool) -> None:
         f" its {proof.frames} golden frames reproduce on {escape(proof.runtime)}: {how}.",
         soft_wrap=True,
     )
+    if due:
+        out().print(f"A build is due: {escape(due)}.", soft_wrap=True)

@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - a command imports the rooms it needs when it runs
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,8 @@ from app.cli.options import Json, StateDir, state_folder
 from app.errors import PackageError
 
 if TYPE_CHECKING:
+    from app.detect.building_record import RoleBuild
+    from app.detect.manifest import Role
     from app.detect.package import Package
     from app.detect.pointer import Pointer
 
@@ -37,11 +40,13 @@ class Looked:
         models: Its models, in order.
         place: Where it comes from: the zoo, this station, or a folder.
         active: The model of it that judges; empty where none does.
+        builds: What was measured on this device, by role; and why that does not hold, empty where it does.
     """
 
     models: tuple[Package, ...]
     place: str
     active: str
+    builds: Mapping[Role, tuple[RoleBuild | None, str]]
 
 
 def show(
@@ -55,7 +60,8 @@ def show(
 ) -> None:
     """Show one package: its models with size, work, input and hash, its classes, thresholds and golden frames.
 
-    Exit code 5 when the package is broken or there is none of that name.
+    Also what takt models build measured on this device, or why that does not hold any more. Exit code 5 when the
+    package is broken or there is none of that name.
     """
     looked = look(name, state_folder(state))
     text = read_card(looked.models[0]) if card else None
@@ -86,7 +92,7 @@ def look(name: str, state: Path) -> Looked:
     folder = first.folder.resolve()
     own = {each.resolve() for each in installed_folders(state)}
     place = "station" if folder in own else "zoo" if folder.parent == zoo.resolve() else "folder"
-    return Looked(models, place, _active(models, place, read_pointer(state), state))
+    return Looked(models, place, _active(models, place, read_pointer(state), state), _builds(state, models[0]))
 
 
 def read_card(package: Package) -> str:
@@ -123,6 +129,21 @@ def _active(models: tuple[Package, ...], place: str, pointer: Pointer | None, st
     return active.variant if active.variant in alike else next(iter(alike), "")
 
 
+def _builds(state: Path, package: Package) -> dict[Role, tuple[RoleBuild | None, str]]:
+    from app.detect.building_file import read_build
+    from app.detect.building_use import current_build
+
+    try:
+        build = read_build(state, package)
+    except PackageError as error:
+        return {"standby": (None, str(error))}
+    # The GPU is asked only where something was measured for one: that takes a process of its own.
+    roles: tuple[Role, ...] = ("standby", *(("accelerator",) if build and "accelerator" in build.roles else ()))
+    return {
+        role: (build.roles.get(role) if build else None, current_build(state, package, role, None)[1]) for role in roles
+    }
+
+
 def _as_data(looked: Looked) -> dict[str, Any]:
     first = looked.models[0]
     has_card = first.card.is_file()
@@ -138,7 +159,14 @@ def _as_data(looked: Looked) -> dict[str, Any]:
         "card": str(first.card) if has_card else None,
         "suppression": _suppression_data(first),
         "models": [_model_data(each, looked.active) for each in looked.models],
+        "builds": {role: _build_data(found, why) for role, (found, why) in looked.builds.items()},
     }
+
+
+def _build_data(found: RoleBuild | None, why: str) -> dict[str, Any]:
+    from app.detect.building_record import role_data
+
+    return {"holds": not why, "why_not": why or None, "found": role_data(found) if found else None}
 
 
 def _suppression_data(package: Package) -> dict[str, Any] | None:
@@ -204,7 +232,17 @@ def _facts(looked: Looked) -> dict[str, str]:
     facts["folder"] = f"{first.folder} ({_PLACES[looked.place]})"
     facts["card"] = f"{first.card}; takt models show --card prints it" if first.card.is_file() else "none"
     facts["judges here"] = f"yes, its model {looked.active}" if looked.active else "no"
+    for role, (found, why) in looked.builds.items():
+        facts["measured here" if role == "standby" else ""] = _build_words(role, found, why)
     return facts
+
+
+def _build_words(role: Role, found: RoleBuild | None, why: str) -> str:
+    from app.cli.models.built import choice_words
+
+    if why or found is None:
+        return f"{role}: nothing that holds: {why}"
+    return f"{choice_words(role, found)}, on {found.at:%Y-%m-%d %H:%M} UTC"
 
 
 _PLACES = {"zoo": "of the zoo", "station": "a copy on this station", "folder": "neither in the zoo nor on this station"}

@@ -6,11 +6,12 @@ import pytest
 
 from app.capture.camera import Knob
 from app.cli.camera.asked import agree, in_ms
-from app.cli.camera.figures import bars, figures_of, remarks_on
+from app.cli.camera.figures import bars
 from app.cli.camera.sheet import plot, shot_sheet
 from app.cli.camera.shots import Shot, stamps_of
 from app.cli.lettering import Mark
 from app.config import CameraSettings
+from app.picture_figures import figures_of, remarks_on
 from app.types import Frame
 
 SETTINGS = CameraSettings()
@@ -65,14 +66,14 @@ def test_the_focus_score_falls_with_every_blur():
     ],
 )
 def test_what_to_mind_is_said_in_words(image, words):
-    assert [each.partition(":")[0] for each in remarks_on(figures_of(image), SETTINGS)] == words
+    assert [each.kind for each in remarks_on(figures_of(image), SETTINGS.dark_level)] == words
 
 
 def test_dark_is_what_a_line_would_refuse():
     image = np.full((8, 8), 5, np.uint8)
 
-    assert "dark_level = 20" in remarks_on(figures_of(image), CameraSettings(dark_level=20))[0]
-    assert not any("dark:" in each for each in remarks_on(figures_of(image), CameraSettings(dark_level=0)))
+    assert "dark_level = 20" in remarks_on(figures_of(image), 20)[0].text
+    assert not any("dark:" in each.text for each in remarks_on(figures_of(image), 0))
 
 
 def test_bars_are_as_high_as_there_are_pixels():
@@ -99,7 +100,8 @@ def test_a_picture_of_any_shape_can_be_shown(shape, tmp_path):
     frame = Frame(np.full(shape, 7, np.uint8), "top", 0, in_memory_ns=2_500_000)
     figures = figures_of(frame.image)
     small = cv2.resize(frame.image, (10, 10))
-    shot = Shot("äöü" * 90, tmp_path, figures, stamps_of(frame), remarks_on(figures, SETTINGS), small)
+    remarks = tuple(each.text for each in remarks_on(figures, SETTINGS.dark_level))
+    shot = Shot("äöü" * 90, tmp_path, figures, stamps_of(frame), remarks, small)
 
     assert shot_sheet([shot] * 5, "x" * 300).dtype == np.uint8
     assert shot.stamps.memory_ms == 2.5

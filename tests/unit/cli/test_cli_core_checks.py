@@ -160,3 +160,25 @@ def test_the_notes_that_the_mends_name_are_there():
     notes = (Path(__file__).parents[3] / page).read_text(encoding="utf-8")
 
     assert f"## {title.strip(chr(39))}\n" in notes
+
+
+@pytest.mark.parametrize(
+    ("stat", "level", "words"),
+    [
+        ("cpu  600 100 200 9000 50 0 50 0 0 0", "ok", "nobody else has these cores"),
+        ("cpu  60000 100 200 900000 50 0 50 1 0 0", "ok", "0.00%"),
+        ("cpu  600 100 200 8000 50 0 50 1000 0 0", "warn", "10.00% of the cores' time"),
+        ("cpu  600 100", "ok", "does not say"),
+        ("cpu  0 0 0 0 0 0 0 0", "ok", "does not say"),
+        ("nonsense here", "ok", "does not say"),
+    ],
+)
+def test_time_that_a_hypervisor_takes_is_told(tmp_path, stat, level, words):
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/stat").write_text(f"{stat}\ncpu0 1 2 3\n", encoding="ascii")
+    found = checks.check_stolen(tmp_path)
+    assert (found.level.value, words in found.text) == (level, True)
+
+
+def test_kernel_without_such_a_count_is_in_order(tmp_path):
+    assert checks.check_stolen(tmp_path).level.value == "ok"

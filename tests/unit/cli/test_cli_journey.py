@@ -139,7 +139,15 @@ def test_a_diverter_purges_by_itself():
 def test_every_cause_of_a_stop_is_explained_on_a_line_that_has_everything():
     found = {each.cause for each in stops_in_words(full_line())} | {StopCause.NOT_CLEARED}
 
-    assert found == set(StopCause) - {StopCause.UNWATCHED}
+    assert found == set(StopCause) - {StopCause.UNWATCHED, StopCause.STANDBY_SLOW}
+
+
+def test_line_with_an_accelerator_says_when_its_standby_stops_it():
+    asked = {stop.cause for stop in stops_in_words(line_of(model={"accelerator": "onnx"}))}
+    waved = {stop.cause for stop in stops_in_words(line_of(model={"accelerator": "onnx", "degraded": "run"}))}
+
+    assert StopCause.STANDBY_SLOW in asked
+    assert StopCause.STANDBY_SLOW not in waved
 
 
 def test_line_whose_camera_sees_parts_come_says_so_and_stops_while_it_does_not():

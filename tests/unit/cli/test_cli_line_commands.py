@@ -133,3 +133,55 @@ def test_a_name_that_is_no_text_of_one_line_is_refused_before_it_is_sent(desk, l
     assert result.exit_code == 2
     assert "--by" in only_sentence(result.stderr)
     assert answering.asked == []
+
+
+def test_parked_accelerator_is_asked_for_by_name(desk, line):
+    answering = desk(lane=2)
+
+    result = line("unpark", "--lane", 2, "--by", "Bo", "--reason", "fan cleaned")
+
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "lane 2: the accelerator is looked for again, by Bo; in the ledger as epoch 4, sequence 711\n"
+    )
+    assert [(each.command, each.by, each.reason) for each in answering.asked] == [("unpark", "Bo", "fan cleaned")]
+
+
+def test_accelerator_that_is_not_parked_is_an_error_with_its_mend(desk, line):
+    desk(ok=False, what="the accelerator is not parked: it judges", mend="nothing has to be asked for")
+
+    result = line("unpark")
+
+    assert result.exit_code == 9
+    assert "the accelerator is not parked" in only_sentence(result.stderr)
+
+
+def test_a_pulse_says_which_output_how_long_and_why(desk, line):
+    answering = desk()
+
+    result = line("pulse", "gate:reject", "--ms", 50, "--by", "Bo", "--reason", "new valve")
+
+    assert result.exit_code == 0
+    assert result.stdout == ("lane 1: pulses gate:reject for 50 ms, by Bo; in the ledger as epoch 4, sequence 711\n")
+    request = answering.asked[0]
+    assert (request.command, request.output, request.pulse_ms) == ("pulse", "gate:reject", 50)
+    assert (request.by, request.role, request.reason) == ("Bo", "technician", "new valve")
+
+
+def test_a_pulse_that_the_interlock_refuses_is_an_error_with_its_mend(desk, takt, tmp_path):
+    desk(ok=False, what="the line is not stopped", mend="stop it, and wait until the belt stands")
+
+    result = takt.run("line", "pulse", "ready", "--reason", "wires", "--json", "--bus", tmp_path / "bus")
+
+    assert result.exit_code == 9
+    assert "the line is not stopped; stop it" in only_sentence(result.stderr)
+
+
+def test_a_pulse_without_a_reason_asks_nobody(desk, line):
+    answering = desk()
+
+    result = line("pulse", "ready")
+
+    assert result.exit_code == 2
+    assert "--reason" in only_sentence(result.stderr)
+    assert answering.asked == []

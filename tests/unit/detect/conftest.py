@@ -11,6 +11,7 @@ from app.detect.proof import prove
 from app.detect.registry import Errand, activate, rollback
 from app.detect.zoo import ZOO_VARIABLE
 from app.types import Detection
+from tests.unit.detect.gpu_bench import GpuBench
 from tests.unit.detect.scripted_detector import ScriptedDetector
 from tests.unit.detect.tiny_model import read, tiny_onnx, write_package
 
@@ -69,3 +70,22 @@ def station(tmp_path, monkeypatch):
     # What reaches the disk before what is tested elsewhere; here it would only take its time.
     monkeypatch.setattr(os, "fsync", lambda _: None)
     return Station(tmp_path / "state", zoo, tmp_path / "elsewhere")
+
+
+@pytest.fixture
+def make_bench(monkeypatch, tmp_path):
+    """Makes fake GPUs with TensorRT on them."""
+    benches = []
+
+    def make(**options):
+        benches.append(GpuBench(monkeypatch, tmp_path / "engines", **options))
+        return benches[-1]
+
+    yield make
+    for bench in benches:
+        bench.end()
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()

@@ -1,11 +1,11 @@
 """A detector that says what a test wants it to say."""
 
-from app.detect.detector import InputSpec, Result
+from app.detect.detector import InputSpec, Result, Timed
 from app.errors import DetectorError
 from app.types import Detection
 
 
-class ScriptedDetector:
+class ScriptedDetector(Timed):
     """Answers every picture with the same detections, or fails; remembers what it was shown."""
 
     def __init__(self, *detections: Detection, runtime="scripted", is_golden=False, picture_score=None):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -106,3 +107,49 @@ def test_machine_without_a_driver_is_told_so(monkeypatch):
     monkeypatch.setattr(gpu_probe.ctypes, "CDLL", absent)
     with pytest.raises(DetectorError, match=r"no NVIDIA driver \(libcuda\.so\.1: cannot open.*\); install the GPU's"):
         gpu_probe.ask_driver()
+
+
+def test_driver_tells_how_much_memory_is_free(monkeypatch):
+    class FreeLibrary(FakeLibrary):
+        def _answer(self, name, arguments):
+            if name == "cuMemGetInfo_v2":
+                arguments[0]._obj.value, arguments[1]._obj.value = 3_000_000_000, 8_000_000_000
+            return super()._answer(name, arguments)
+
+    monkeypatch.setattr(gpu_probe.ctypes, "CDLL", lambda _: FreeLibrary())
+    assert gpu_probe.ask_free_bytes() == 3_000_000_000
+
+
+def test_gpu_that_gives_no_context_is_told_in_the_drivers_words(monkeypatch):
+    library = FakeLibrary(fails="cuDevicePrimaryCtxRetain", code=2)
+    monkeypatch.setattr(gpu_probe.ctypes, "CDLL", lambda _: library)
+    with pytest.raises(DetectorError, match=r"cannot start on the GPU: .* \(CUDA error 2\); mend"):
+        gpu_probe.ask_free_bytes()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [({}, ""), ({10: 100_300}, "10.3.0"), ({11: 110_401, 10: 100_900}, "11.4.1 and 10.9.0")],
+)
+def test_versions_of_tensorrts_own_library_are_told(monkeypatch, numbers, words):
+    def load(name):
+        number = numbers.get(int(name.rpartition(".")[2]))
+        if number is None:
+            raise OSError(f"{name}: cannot open shared object file")
+        return SimpleNamespace(getInferLibVersion=lambda: number)
+
+    monkeypatch.setattr(gpu_probe.ctypes, "CDLL", load)
+    assert gpu_probe.ask_infer() == words
+
+
+@pytest.mark.parametrize("is_driver_only", [False, True])
+def test_child_is_told_whether_to_touch_tensorrt(monkeypatch, is_driver_only):
+    asked = []
+
+    def run(command, **_):
+        asked.append(command[3:])
+        return SimpleNamespace(returncode=0, stdout=json.dumps(ORIN), stderr="")
+
+    monkeypatch.setattr(gpu_probe.subprocess, "run", run)
+    assert probe_gpu(is_driver_only=is_driver_only) == GpuFacts(**ORIN)
+    assert asked == [["driver"] if is_driver_only else []]

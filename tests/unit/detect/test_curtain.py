@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.clock import NS_PER_MS, NS_PER_S, VirtualClock
-from app.detect.curtain import Attached, Curtain, Phase, Rules, Shown
+from app.detect.curtain import MEND, Attached, Curtain, Phase, Rules, Shown
 from app.errors import BusError, DetectorError
 from app.types import Detection
 from tests.unit.detect.scripted_detector import ScriptedDetector
@@ -218,3 +218,40 @@ def test_unpark_of_one_that_is_trusted_changes_nothing(world):
     world.promoted()
     world.curtain.unpark()
     assert world.curtain.phase is Phase.TRUSTED
+
+
+def test_it_is_known_since_when_it_stands_where_it_stands(world):
+    began_ns = world.curtain.since_ns
+    world.promoted()
+    trusted_ns = world.curtain.since_ns
+    world.steps(10)
+    assert began_ns < trusted_ns == world.curtain.since_ns
+    world.steps(1)
+    world.curtain.failed("accelerator gone")
+    assert world.curtain.since_ns == world.clock.now_ns()
+    assert world.curtain.runtime == "gpu"
+
+
+def test_slice_of_a_part_is_no_golden_frames(world):
+    _, remote = world.promoted()
+    world.curtain.allow(5)
+    assert remote.slice_ns == 5
+    world.steps(300)
+    assert remote.slice_ns == RULES.slice_ns
+
+
+def test_what_it_needs_is_known_from_its_proof(world):
+    detector, _ = world.start_server()
+    detector.infer_ns = 700
+    world.steps(60)
+    assert world.curtain.least_ns == 1400
+
+
+def test_parked_one_is_not_said_to_come_back_by_itself(world):
+    for _ in range(RULES.flaps):
+        world.promoted()
+        world.curtain.failed(f"accelerator gone: its process has ended; {MEND}")
+    assert world.curtain.why == (
+        "accelerator gone: its process has ended; the standby judges; it failed 3 times within 600 s and is parked"
+        " until somebody asks for it"
+    )

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.detect import engine_cache
-from app.detect.engine_cache import EngineCache, EngineKey, default_folder
+from app.detect import engine_cache, engine_folder
+from app.detect.engine_cache import EngineCache, EngineKey
+from app.detect.engine_folder import default_folder
 
 KEY = EngineKey("Orin", "8.7", "TensorRT 10.3.0", "ab" * 32, {"dla_core": "none", "workspace_bytes": "1000"})
 ENGINE = bytes(range(256)) * 8
@@ -85,6 +86,28 @@ def test_engine_of_another_key_is_never_loaded_even_under_its_name(cache, file, 
     assert cache.load(other) is None
     assert f"was built for another {next(iter(changes))}" in notes[0]
     assert "the engine is built anew" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"gpu": "Thor"}, {"capability": "11.0"}, {"library": "TensorRT 10.7.0"}, {"options": {"dla_core": "0"}}],
+)
+def test_engine_of_the_same_model_for_another_device_or_version_is_told_when_none_is_kept_for_this_one(
+    cache, file, notes, changes
+):
+    assert cache.load(replace(KEY, **changes)) is None
+    assert len(notes) == 1
+    assert notes[0].startswith(f"{file} was built for another {next(iter(changes))} (")
+
+
+def test_files_that_are_no_engines_are_not_told_of_while_another_is_looked_for(cache, file, notes):
+    (cache.folder / "a.engine").write_bytes(b"\0" * 100)
+    (cache.folder / "b.engine").write_bytes(b"takt engine 1\n[]\n")
+    (cache.folder / "c.engine").symlink_to(file)
+    (cache.folder / "d.engine").mkdir()
+    file.unlink()
+    assert cache.load(KEY) is None
+    assert notes == []
 
 
 @given(st.data())
@@ -216,7 +239,7 @@ def test_power_cut_while_it_is_written_leaves_the_old_engine(cache, file, monkey
     def cut(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("app.detect.durable.os.fsync", cut)
+    monkeypatch.setattr("app.durable.os.fsync", cut)
     with pytest.raises(KeyboardInterrupt):
         cache.store(KEY, b"another")
     monkeypatch.undo()
@@ -285,7 +308,7 @@ def test_engines_lie_in_the_stations_state(monkeypatch, tmp_path):
     assert default_folder() == tmp_path / "named" / "engines"
     monkeypatch.delenv("TAKT_STATE")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "user"))
-    monkeypatch.setattr(engine_cache, "_SYSTEM_STATE", tmp_path / "system")
+    monkeypatch.setattr(engine_folder, "_SYSTEM_STATE", tmp_path / "system")
     assert default_folder() == tmp_path / "user" / "takt" / "engines"
     (tmp_path / "system").mkdir()
     assert default_folder() == tmp_path / "system" / "engines"

@@ -3,31 +3,13 @@
 import pytest
 
 from app.errors import ConfigError, PackageError
-from tests.unit.detect.gpu_bench import GpuBench, facts
+from tests.unit.detect.gpu_bench import facts
 from tests.unit.detect.tiny_model import tiny_package
 
 
 @pytest.fixture
 def package(tmp_path):
     return tiny_package(tmp_path / "tiny")
-
-
-@pytest.fixture
-def make_bench(monkeypatch, tmp_path):
-    benches = []
-
-    def make(**options):
-        benches.append(GpuBench(monkeypatch, tmp_path / "engines", **options))
-        return benches[-1]
-
-    yield make
-    for bench in benches:
-        bench.end()
-
-
-@pytest.fixture
-def bench(make_bench):
-    return make_bench()
 
 
 def test_types_are_the_onnx_files_and_float32_is_float32(bench, package):
@@ -145,14 +127,21 @@ def test_interruption_stops_the_build_and_goes_on(bench, package, interruption, 
     assert ended == [True]
 
 
-def test_build_that_gives_nothing_says_why(bench, package, monkeypatch):
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[a.cpp::b::1] Error Code 10: Internal Error (Could not find any implementation)",
+        "[pass.cpp:337: check_op_compatibility] Could not find any implementation",
+    ],
+)
+def test_build_that_gives_nothing_says_why(bench, package, monkeypatch, said):
     real = bench.library.module.Builder
 
     def builder(logger):
         made = real(logger)
 
         def fail(_network, _config):
-            logger.log(logger.ERROR, "[a.cpp::b::1] Error Code 10: Internal Error (Could not find any implementation)")
+            logger.log(logger.ERROR, said)
             logger.log(logger.ERROR, "what follows from it")
 
         made.build_serialized_network = fail

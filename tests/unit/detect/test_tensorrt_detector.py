@@ -10,7 +10,7 @@ from app.detect.proof import prove
 from app.detect.runtimes import PREFERRED, RUNTIMES, open_detector
 from app.errors import ConfigError, DetectorError, MissingDriverError, PackageError
 from tests.unit.detect.fake_cuda import BEGIN, END
-from tests.unit.detect.gpu_bench import OURS, GpuBench, facts
+from tests.unit.detect.gpu_bench import OURS, facts
 from tests.unit.detect.tiny_model import HEIGHT, WIDTH, blank, read, tiny_onnx, tiny_package, with_spot
 
 STEP = ["send", "send", "execute", "fetch", "fetch", "fetch"]
@@ -19,24 +19,6 @@ STEP = ["send", "send", "execute", "fetch", "fetch", "fetch"]
 @pytest.fixture
 def package(tmp_path):
     return tiny_package(tmp_path / "tiny")
-
-
-@pytest.fixture
-def make_bench(monkeypatch, tmp_path):
-    benches = []
-
-    def make(**options):
-        benches.append(GpuBench(monkeypatch, tmp_path / "engines", **options))
-        return benches[-1]
-
-    yield make
-    for bench in benches:
-        bench.end()
-
-
-@pytest.fixture
-def bench(make_bench):
-    return make_bench()
 
 
 def boxes(result):
@@ -308,7 +290,9 @@ def test_dla_core_that_the_device_does_not_have_is_refused(bench, package):
 def test_missing_tensorrt_is_named_with_its_install_line(bench, package, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     for name in OURS:
-        monkeypatch.delitem(sys.modules, name, raising=False)
+        sys.modules.pop(
+            name, None
+        )  # the bench puts back what was there; monkeypatch would bring its fakes back after it
     with pytest.raises(MissingDriverError, match=r'runtime tensorrt needs tensorrt.*pip install "takt-inspect\[gpu\]"'):
         open_detector(package, "tensorrt")
 

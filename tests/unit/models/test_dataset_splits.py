@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import cv2
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.errors import DataError, UsageError
+from models.datasets import anchors, similar
 from models.datasets.records import Box, Sample
 from models.datasets.similar import Pair, find_similar, joined
 from models.datasets.splits import Grouping, deal, group, leaks, parse_shares, random_leak
@@ -75,6 +77,55 @@ def test_other_light_and_contrast_do_not_hide_a_near_duplicate():
 def test_picture_saved_again_in_another_size_is_found():
     one = texture(3, 128, 128)
     assert _pairs(one, cv2.resize(one, (64, 64), interpolation=cv2.INTER_AREA), texture(4, 128, 128)) == [(0, 1)]
+
+
+TURNS = {
+    "turned by 90 degrees": np.rot90,
+    "turned by 180 degrees": lambda picture: np.rot90(picture, 2),
+    "turned by 270 degrees": lambda picture: np.rot90(picture, 3),
+    "mirrored across": np.fliplr,
+    "mirrored down": np.flipud,
+    "transposed": np.transpose,
+    "transposed the other way": lambda picture: np.rot90(picture, 2).T,
+}
+
+
+@pytest.mark.parametrize("turn", TURNS.values(), ids=TURNS)
+def test_picture_turned_or_mirrored_is_found_also_where_it_was_shifted(turn):
+    one, other = STRIP[:128, :128], _noisy(np.ascontiguousarray(turn(STRIP[20:148, 30:158])))
+    assert _pairs(one, other, texture(4, 128, 128)) == [(0, 1)]
+
+
+def test_turned_picture_need_not_be_square():
+    assert _pairs(STRIP[:96, :128], np.ascontiguousarray(np.rot90(STRIP[8:104, 10:138]))) == [(0, 1)]
+
+
+def test_large_set_is_searched_without_comparing_every_pair(monkeypatch):
+    monkeypatch.setattr(similar, "_MOST_EXHAUSTIVE", 0)
+    monkeypatch.setattr(similar, "_Coarse", None)
+    crops = [STRIP[down : down + 128, right : right + 128] for down, right in ((0, 0), (25, 40), (60, 330), (80, 300))]
+    pictures = [*crops, *(texture(100 + seed, 128, 128) for seed in range(40)), _noisy(crops[2])]
+    told = []
+    pairs = _pairs(*pictures, on_step=lambda *step: told.append(step))
+    assert pairs == [(0, 1), (2, 3), (2, 44), (3, 44)]
+    assert told[-1] == (45, 45)
+
+
+@pytest.mark.parametrize("turn", list(itertools.product(range(8), repeat=2)))
+def test_pair_found_by_patches_says_how_one_lies_over_the_other(turn):
+    """Two crops of one surface, brought into any two of the eight attitudes, agree as the search lays them."""
+    planes = [np.float32(STRIP[:100, :128]) - 128, np.float32(STRIP[14:134, 22:142]) - 128]
+    one, other = (
+        np.ascontiguousarray(anchors.turned(plane, (code, 0))) for plane, code in zip(planes, turn, strict=True)
+    )
+    ((_, _, tries),) = anchors.candidates([one, other])
+    best = tries[0]
+    laid = anchors.turned(other, best.turn)
+    rows, columns = (slice(max(0, shift), None) for shift in (best.down, best.right))
+    behind = laid[max(0, -best.down) :, max(0, -best.right) :]
+    height, width = (min(sides) for sides in zip(one[rows, columns].shape, behind.shape, strict=True))
+    assert height * width > 5000
+    assert np.array_equal(one[rows, columns][:height, :width], behind[:height, :width])
 
 
 def test_blank_pictures_are_not_called_alike():

@@ -17,8 +17,9 @@ from app.detect.proof import prove
 from app.detect.runtimes import open_detector
 from app.errors import DataError, DetectorError, MissingDriverError, PackageError, TaktError, UsageError
 from models.data import read_picture
-from models.importing import importer, trying
+from models.importing import apart, importer, trying
 from models.importing.command import import_model
+from models.importing.told import told as told_of
 from tests.unit.models.import_graphs import ULTRALYTICS, brightness, exported, raw_table, spotter
 
 SIDE = 32
@@ -33,6 +34,16 @@ def invoked(*arguments):
         raise done.exception
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Imports here what the command gives to a child, which `test_import_apart` is about."""
+    monkeypatch.setattr(
+        apart,
+        "import_apart",
+        lambda plan, on_step: json.loads(json.dumps(told_of(importer.import_onnx(plan, on_step)))),
+    )
 
 
 @pytest.fixture

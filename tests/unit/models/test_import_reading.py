@@ -141,7 +141,19 @@ def test_weights_beside_the_file_are_taken_in(path, table):
 def test_missing_weights_are_named(path, table):
     _save_with_weights_beside(exported({"output0": table}), path)
     (path.parent / "model.onnx.data").unlink()
-    with pytest.raises(PackageError, match=r"weights in .*model\.onnx\.data, which is missing"):
+    with pytest.raises(PackageError, match=r"^[^;]*which is missing; put that file beside it$"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("location", ["a\0b", "n" * 5000])
+def test_weights_of_a_name_that_no_file_can_have_are_refused(path, table, location):
+    model = exported({"output0": table})
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.external_data.add(key="location", value=location)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(PackageError, match=r"has weights in .*; (export it again|put that file beside it)$"):
         open_source(path)
 
 

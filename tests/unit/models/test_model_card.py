@@ -174,7 +174,7 @@ def test_card_on_a_full_disk_leaves_the_old_one(tmp_path, monkeypatch):
     def full(_file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.detect.durable.os.fsync", full)
+    monkeypatch.setattr("app.durable.os.fsync", full)
     with pytest.raises(DataError, match="No space left"):
         write_card(card, f"{MARK} new", None)
     assert card.read_text().endswith("old")

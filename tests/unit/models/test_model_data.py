@@ -1,9 +1,11 @@
 import json
+import struct
 
 import cv2
 import numpy as np
 import pytest
 
+from app.capture import pictures
 from app.errors import DataError
 from models.data import load_coco, load_split, read_pair, read_picture
 
@@ -90,3 +92,16 @@ def test_golden_sample_of_another_size_is_refused(data_dir):
     cv2.imwrite(str(data_dir / "images" / "val_template" / "000.png"), np.zeros((10, 10), np.uint8))
     with pytest.raises(DataError, match="differ in size"):
         read_pair(_load(data_dir).pictures[0])
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_picture_is_read_as_its_pixels_are_stored_as_on_the_line(tmp_path, orientation, channels):
+    """EXIF data that asks viewers to turn it is passed over in training and on the line alike."""
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.tile(np.arange(0, 240, 5, np.uint8), (32, 1)))
+    content = (tmp_path / "a.jpg").read_bytes()
+    tags = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    (tmp_path / "a.jpg").write_bytes(content[:2] + b"\xff\xe1" + struct.pack(">H", len(tags) + 2) + tags + content[2:])
+    line = pictures.with_channels(pictures.read_picture(tmp_path / "a.jpg"), channels)
+    assert line.shape[:2] == (32, 48)
+    assert np.array_equal(read_picture(tmp_path / "a.jpg", channels), line)

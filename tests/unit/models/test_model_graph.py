@@ -21,6 +21,10 @@ pytestmark = pytest.mark.train
 FAMILY = {
     "two levels and golden sample, stride 8": ({}, {}),
     "two levels and golden sample, stride 4": ({}, {"head_stride_px": 4}),
+    "shrunk pictures, a stem of stride 2": (
+        {"black_level": 0, "white_level": 255},
+        {"stem_stride_px": 2, "head_stride_px": 4},
+    ),
     "grey, stride 4": (
         {"golden": False, "two_level": False, "black_level": 0, "white_level": 255},
         {"head_stride_px": 4},

@@ -25,6 +25,14 @@ pytestmark = [pytest.mark.train, pytest.mark.usefixtures("one_thread")]
 SHAPES = {
     "stride 8": {"stem": 16, "fine": [16, 24], "coarse": [24, 24], "head": [16]},
     "stride 4": {"stem": 16, "fine": [16], "coarse": [24], "head": [16, 8], "head_stride_px": 4},
+    "a stem of stride 2": {
+        "stem_stride_px": 2,
+        "stem": 16,
+        "fine": [16],
+        "coarse": [24],
+        "head": [8],
+        "head_stride_px": 4,
+    },
     "stride 32": {"stem": 16, "fine": [16], "coarse": [16], "deep": [32, 16], "head": [8], "head_stride_px": 4},
 }
 

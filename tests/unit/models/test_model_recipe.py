@@ -72,6 +72,8 @@ def test_recipe_survives_a_checkpoint():
         ({**BASE, "net": {"fine": [0]}}, "widths in net must be positive"),
         ({**BASE, "net": {"deep": [8]}, "input": {"width_px": 656}}, "multiples of 32"),
         ({**BASE, "net": {"head_stride_px": 16}}, "head_stride_px must be 4 or 8"),
+        ({**BASE, "net": {"stem_stride_px": 8}}, "stem_stride_px must be 2 or 4"),
+        ({**BASE, "net": {"stem_stride_px": 2}}, "must be net.stem_stride_px, or double it"),
         ({**BASE, "classes": "a"}, "classes must be a list of texts"),
         ({**BASE, "kind": "anomaly"}, "kind must be detection or classification"),
         ({**BASE, "good_classes": ["a"]}, "good_classes are of a classifier"),

@@ -12,11 +12,33 @@ from app.clock import NS_PER_MS, NS_PER_S, VirtualClock
 from app.config import UiSettings
 from app.status import State, Status, encode_status
 from app.types import EventKind, LedgerEvent, Tally
+from app.web.access.hashing import Cost, Hasher
 from app.web.application import create_app
+from app.web.context import make_context
 from app.web.lane import Lane
 from app.web.live import Live
+from app.web.store.database import FILE, FOLDER, Store
+from tests.unit.web.people import sign_in
 
 START_NS = 100 * NS_PER_S
+
+
+_BLANK = []
+
+
+def lay_store(state):
+    """A store that no step has to make any more: making one anew for each test would take most of the test's time."""
+    folder = state / FOLDER
+    if not _BLANK:
+        store = Store(folder)
+        with store.writing():
+            pass
+        store.close()
+        _BLANK.append((folder / FILE).read_bytes())
+    elif not (folder / FILE).exists():
+        folder.mkdir(mode=0o700, parents=True)
+        (folder / FILE).write_bytes(_BLANK[0])
+        (folder / FILE).chmod(0o600)
 
 
 class Bench:
@@ -27,7 +49,11 @@ class Bench:
         self.place = Place(root)
         self.lanes = [Lane(number, f"Line {number}", 5.0, ("top",)) for number in lanes]
         self.live = Live(self.place, self.lanes, self.clock, most_clients)
-        self.app = create_app(self.place, self.live, UiSettings())
+        self.state = root.parent / "state"
+        lay_store(self.state)
+        self.hasher = Hasher(Cost(passes=1, memory_kib=8))
+        self.context = make_context(self.place, self.live, UiSettings(), self.clock, self.state, hasher=self.hasher)
+        self.app = create_app(self.context)
         self.client = self.app.test_client()
         self.blocks = {}
         self.rings = {}
@@ -82,9 +108,14 @@ class Bench:
         """What the recorder lays down."""
         (self.place.previews() / name).write_bytes(content)
 
+    def as_role(self, role, name="", *, by="password"):
+        """Signs the client in as somebody of a role; gives the headers of their commands."""
+        return sign_in(self.client, self.context, role, name, by=by)
+
     def close(self):
         """Lets go of everything."""
         self.live.stop()
+        self.context.close()
         for each in (*self.blocks.values(), *self.rings.values()):
             each.close()
 

@@ -127,14 +127,16 @@ def test_preview_is_looked_for_where_the_recorder_lays_it(tmp_path, camera):
 
 def test_latency_figures_are_of_the_last_verdicts_only():
     latencies = Latencies(5.0, window=100)
-    for time_ms in [99.0] * 50 + [1.0] * 90 + [6.0] * 10:
-        latencies.note(time_ms)
+    for part_id, time_ms in enumerate([99.0] * 50 + [1.0] * 90 + [6.0] * 10):
+        latencies.note(time_ms, part_id)
 
     assert latencies.figures() == {
         "count": 100,
         "p50_ms": 1.0,
         "p99_ms": 6.0,
+        "p999_ms": 6.0,
         "max_ms": 6.0,
+        "slowest": [{"part": part_id, "ms": 6.0} for part_id in (149, 148, 147)],
         "misses": 10,
         "budget_ms": 5.0,
     }

@@ -12,14 +12,21 @@ import pytest
 from app.clock import SystemClock
 from app.config import UiSettings
 from app.errors import ConfigError
+from app.web.context import make_context
 from app.web.server import listen, open_server
 from tests.unit.web.bench import messages
+
+
+def opened(bench, port):
+    """The server of the bench, on the clock of the machine."""
+    context = make_context(bench.place, bench.lanes, UiSettings(), SystemClock(), bench.state, hasher=bench.hasher)
+    return open_server(context, port=port)
 
 
 @pytest.fixture
 def served(bench):
     """A server on a free port; the bench writes what it shows."""
-    server = open_server(bench.place, bench.lanes, UiSettings(), SystemClock(), port=0)
+    server = opened(bench, port=0)
     thread = threading.Thread(target=server.run)
     thread.start()
     yield server
@@ -61,7 +68,7 @@ class Page:
         self.connection.close()
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came"
@@ -72,7 +79,7 @@ def test_port_in_use_is_one_clear_error(bench):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"127.0.0.1:{port} is in use by another program; .*port"):
-            open_server(bench.place, bench.lanes, UiSettings(), SystemClock(), port=port)
+            opened(bench, port=port)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +92,7 @@ def test_address_that_this_box_does_not_have_is_one_clear_error(host, words):
 
 def test_port_is_free_again_at_once(bench):
     for _ in range(2):
-        server = open_server(bench.place, bench.lanes, UiSettings(), SystemClock(), port=0)
+        server = opened(bench, port=0)
         thread = threading.Thread(target=server.run)
         thread.start()
         assert get(server, "/alive").status == 204
@@ -131,7 +138,7 @@ def test_page_that_fetches_nothing_holds_nobody_up(served, bench):
 
 
 def test_server_ends_although_pages_are_open_and_one_fetches_nothing(bench):
-    server = open_server(bench.place, bench.lanes, UiSettings(), SystemClock(), port=0)
+    server = opened(bench, port=0)
     thread = threading.Thread(target=server.run)
     thread.start()
     streams = [Page(server) for _ in range(5)]
@@ -152,7 +159,7 @@ def test_server_ends_although_pages_are_open_and_one_fetches_nothing(bench):
 
 
 def test_failure_of_the_follower_ends_the_server(bench, monkeypatch):
-    server = open_server(bench.place, bench.lanes, UiSettings(), SystemClock(), port=0)
+    server = opened(bench, port=0)
     failure = RuntimeError("broken")
 
     def fail():

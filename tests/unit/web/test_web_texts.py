@@ -1,4 +1,4 @@
-"""The catalogue of texts holds everything that the pages say, and nothing else."""
+"""The catalogue of texts holds everything that the pages say, in every language, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,12 +12,21 @@ from app.errors import ConfigError
 from app.reject.stops import StopCause
 from app.status import State
 from app.types import Confirmation, Outcome, Reason
-from app.web.texts import Texts
+from app.web import texts
+from app.web.texts import Texts, languages, read_areas
 
 UI = Path(str(files("ui")))
-CODE = [*(UI / "static" / "js").glob("*.js"), *(UI / "templates").glob("*.html")]
+MODULES = [path for path in (UI / "static" / "js").rglob("*.js") if "vendor" not in path.parts]
+VIEWS = (Path(texts.__file__).parent).rglob("*.py")
+CODE = [*MODULES, *(UI / "templates").rglob("*.html")]
+ALL_CODE = [*CODE, *VIEWS]
 KEY = re.compile(r"""["'`]([a-z_]+(?:\.[A-Za-z_0-9]+)*)["'`]""")
-MADE = ("state.", "reason.", "cause.", "outcome.", "confirmation.", "place.", "verdict.", "error.", "latency.")
+MADE = re.compile(r"""["'`]([a-z_]+(?:\.[A-Za-z_0-9]+)*\.)(?:\$\{|["']\s*[~+]|\{)""")
+OTHERS = [each for each in languages() if each != "en"]
+
+
+def placeholders(words):
+    return sorted(set(re.findall(r"\{(\w+)\}", words)))
 
 
 def test_every_text_that_a_page_asks_for_is_there():
@@ -33,8 +42,10 @@ def test_every_text_that_a_page_asks_for_is_there():
 
 
 def test_no_text_is_left_that_nobody_says():
-    said = {key for path in CODE for key in KEY.findall(path.read_text(encoding="utf-8"))}
-    unsaid = [key for key in Texts().words if key not in said and not key.startswith(MADE)]
+    sources = [path.read_text(encoding="utf-8") for path in ALL_CODE]
+    said = {key for source in sources for key in KEY.findall(source)}
+    made = tuple({start for source in sources for start in MADE.findall(source)} | {"cause.", "error."})
+    unsaid = [key for key in Texts().words if key not in said and not key.startswith(made)]
 
     assert unsaid == []
 
@@ -61,17 +72,96 @@ def test_every_code_of_the_station_has_its_words(prefix, codes):
 
 
 def test_every_value_that_a_text_has_room_for_is_given():
-    source = "".join(path.read_text(encoding="utf-8") for path in CODE)
-    names = {name for words in Texts().words.values() for name in re.findall(r"\{(\w+)\}", words)}
+    source = "".join(path.read_text(encoding="utf-8") for path in ALL_CODE)
+    names = {name for words in Texts().words.values() for name in placeholders(words)}
 
-    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b\s*[:,}}=]", source)] == []
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b[\"']?\s*[:,}}=)]", source)] == []
+
+
+def test_german_is_among_the_languages():
+    assert languages()[0] == "en"
+    assert "de" in languages()
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_language_says_everything_that_english_says_with_the_same_values(language):
+    english, other = Texts().words, Texts(language)
+
+    assert sorted(set(english) - other.own) == []
+    assert sorted(other.own - set(english)) == []
+    assert [key for key in english if placeholders(english[key]) != placeholders(other.words[key])] == []
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_language_has_its_texts_in_the_same_areas_and_order(language):
+    english, other = ({area: list(words) for area, words in read_areas(each).items()} for each in ("en", language))
+
+    assert other == english
 
 
 def test_text_with_a_value():
     assert Texts()("lane", number=3) == "Lane 3"
+    assert Texts("de")("lane", number=3) == "Spur 3"
 
 
-@pytest.mark.parametrize("language", ["xx", "../en", "", "en.json"])
+def test_texts_of_an_area_are_those_of_its_file_in_any_language():
+    assert set(Texts("de").of("shell")) == set(read_areas("en")["shell"])
+    assert Texts("de").of("shell")["state.NO_DATA"] == "KEINE DATEN"
+
+
+@pytest.mark.parametrize("language", ["xx", "../en", "", "en.json", "e" * 9])
 def test_language_that_is_not_there_is_one_clear_error(language):
-    with pytest.raises(ConfigError, match="no texts in the language"):
+    with pytest.raises(ConfigError, match=r"no texts in the language .*choose one of: en, de"):
         Texts(language)
+
+
+# A third language
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """Texts of a test's own."""
+    folder = tmp_path / "text"
+    (folder / "en").mkdir(parents=True)
+    (folder / "en" / "a.json").write_text('{"one": "one", "two": "two {count}"}')
+    monkeypatch.setattr(texts, "files", lambda _name: tmp_path)
+    languages.cache_clear()
+    yield folder
+    languages.cache_clear()
+
+
+def test_third_language_is_one_file(shelf):
+    (shelf / "fr.json").write_text('{"one": "un", "two": "deux {count}"}')
+
+    assert languages() == ("en", "fr")
+    assert Texts("fr").of("a") == {"one": "un", "two": "deux {count}"}
+
+
+def test_what_a_language_does_not_say_is_said_in_english(shelf):
+    (shelf / "fr.json").write_text('{"one": "un"}')
+
+    assert Texts("fr")("one") == "un"
+    assert Texts("fr")("two", count=3) == "two 3"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"one": "un", "one": "une"}', "says 'one' twice"),
+        ('{"one": 1}', "is no list of texts"),
+        ("[]", "is no list of texts"),
+        ("{", "cannot be read"),
+    ],
+)
+def test_broken_file_of_texts_is_one_clear_error(shelf, content, words):
+    (shelf / "fr.json").write_text(content)
+
+    with pytest.raises(ConfigError, match=words):
+        Texts("fr")
+
+
+def test_key_in_two_files_is_one_clear_error(shelf):
+    (shelf / "en" / "b.json").write_text('{"two": "again"}')
+
+    with pytest.raises(ConfigError, match=r"b\.json says 'two', which a\.json says too"):
+        Texts()

@@ -48,6 +48,20 @@ export function make(tag, kind = "", ...children) {
 }
 
 /**
+ * A new element with words that the station, a process or the server has said of itself: they are English in every
+ * language of the pages, and marked as such for whoever has them read aloud.
+ * @param {string} tag
+ * @param {string} kind its class
+ * @param {string} words
+ * @returns {HTMLElement}
+ */
+export function quoted(tag, kind, words) {
+  const element = make(tag, kind, words);
+  element.lang = "en";
+  return element;
+}
+
+/**
  * A new SVG element.
  * @param {string} tag
  * @param {Record<string, string | number>} [attributes]

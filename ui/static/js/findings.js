@@ -1,6 +1,6 @@
 // Why a part was rejected, in words.
 
-import { make } from "./dom.js";
+import { make, quoted } from "./dom.js";
 import { fillCloseUp } from "./pictures.js";
 import { decimal, hasText, text, whole } from "./texts.js";
 
@@ -47,7 +47,7 @@ export function rowsOf(part) {
  */
 function rowOf(part, finding) {
   if (!finding.label) {
-    return make("li", "", make("p", "what", reasonOf(finding.kind)), make("p", "quiet small", finding.text));
+    return make("li", "", make("p", "what", reasonOf(finding.kind)), quoted("p", "quiet small", finding.text));
   }
   const what = make("p", "what", make("span", "", finding.label), make("span", "score", decimal(finding.score ?? 0, 2)));
   if (finding.kind !== "DEFECT") what.append(make("span", "kind", reasonOf(finding.kind)));

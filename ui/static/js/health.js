@@ -1,15 +1,23 @@
 // What the station consists of, and how each piece is. Nothing here is coloured unless it is abnormal.
 
-import { by, icon, make, put, say, swapIcon } from "./dom.js";
+import { by, icon, make, put, quoted, say, swapIcon } from "./dom.js";
 import { decimal, percent, span, text, whole } from "./texts.js";
 
 const RECORDER_LIMIT_MS = 3000;
+const DEVICE_LIMIT_MS = 5000;
 const RING_LIMIT = 0.5;
 const BACKLOG_LIMIT_KB = 1;
 const LATELY_MS = 5000;
 const KINDS = ["pass", "flagged", "reject"];
 
-/** @typedef {{id: string, name: string, words: string, isFine: boolean}} Piece */
+/**
+ * @typedef {object} Piece
+ * @property {string} id
+ * @property {string} name
+ * @property {string} words
+ * @property {string} [said] what the piece itself says, in its own words
+ * @property {boolean} isFine
+ */
 
 /** @type {Map<string, HTMLElement>} */
 const rows = new Map();
@@ -38,6 +46,7 @@ function piecesOf(report) {
   const pieces = status.cameras.map(cameraPiece);
   pieces.push(...recorderPieces(recorder, status));
   pieces.push(detectorPiece(status));
+  if (status.accelerator) pieces.push(...acceleratorPieces(status.accelerator, report));
   pieces.push({
     id: "permit",
     name: text("health.permit"),
@@ -45,7 +54,7 @@ function piecesOf(report) {
     isFine: status.is_permitted || status.state === "STOPPED",
   });
   if (status.scheduling) {
-    pieces.push({ id: "scheduling", name: text("health.scheduling"), words: status.scheduling, isFine: true });
+    pieces.push({ id: "scheduling", name: text("health.scheduling"), words: "", said: status.scheduling, isFine: true });
   }
   if (missed > 0) {
     const words = text("health.missed.words", { count: whole(missed) });
@@ -71,7 +80,8 @@ function cameraPiece(camera) {
   return {
     id: `camera ${camera.name}`,
     name: text("health.camera", { name: camera.name }),
-    words: camera.text || words.join(", "),
+    words: camera.text ? text("health.camera.wrong") : words.join(", "),
+    said: camera.text,
     isFine: !camera.text && !(camera.dropped > 0),
   };
 }
@@ -94,7 +104,8 @@ function recorderPieces(recorder, status) {
     const kilobytes = (recorder.backlog_bytes ?? 0) / 1024;
     const key = kilobytes < BACKLOG_LIMIT_KB ? "health.recorder.fine" : "health.recorder.backlog";
     const fine = text(key, { rows: whole(recorder.rows ?? 0), kilobytes: whole(kilobytes) });
-    pieces.push({ id: "recorder", name, words: recorder.error || fine, isFine: !recorder.error });
+    const words = recorder.error ? text("health.recorder.wrong") : fine;
+    pieces.push({ id: "recorder", name, words, said: recorder.error, isFine: !recorder.error });
     pieces.push(picturesPiece(recorder, status));
   }
   if (status.ring_share > RING_LIMIT) {
@@ -113,13 +124,14 @@ function picturesPiece(recorder, status) {
   const dropped = sum("dropped") + status.pictures_dropped;
   const free = decimal(recorder.disk_free_gb ?? 0, 1);
   const words = [];
-  if (recorder.is_short_of_room) words.push(recorder.policy, text("health.pictures.free", { free }));
+  if (recorder.is_short_of_room) words.push(text("health.pictures.short"), text("health.pictures.free", { free }));
   if (dropped > 0) words.push(text("health.pictures.dropped", { count: whole(dropped) }));
   const fine = text("health.pictures.fine", { kept: whole(sum("kept")), free });
   return {
     id: "pictures",
     name: text("health.pictures"),
     words: words.join(", ") || fine,
+    said: recorder.is_short_of_room ? recorder.policy : "",
     isFine: words.length === 0,
   };
 }
@@ -132,17 +144,61 @@ function detectorPiece(status) {
   return { id: "detector", name: text("health.detector"), words: isFine ? runtime : words, isFine };
 }
 
+/**
+ * @param {any} accelerator
+ * @param {any} report
+ * @returns {Piece[]}
+ */
+function acceleratorPieces(accelerator, report) {
+  const isFine = accelerator.why === "";
+  const words = isFine
+    ? [text("health.accelerator.fine", { runtime: accelerator.runtime, ago: span(accelerator.for_ms) })]
+    : [text("health.accelerator.away", { ago: span(accelerator.for_ms) })];
+  if (accelerator.phase === "parked") {
+    words.push(text("health.accelerator.parked", { command: `takt line unpark --lane ${report.lane}` }));
+  }
+  if (accelerator.asks_mm_s !== null) {
+    words.push(text("health.accelerator.asks", { speed: whole(accelerator.asks_mm_s) }));
+  }
+  /** @type {Piece[]} */
+  const pieces = [
+    { id: "accelerator", name: text("health.accelerator"), words: words.join("; "), said: accelerator.why, isFine },
+  ];
+  const device = report.accelerator;
+  if (device && device.age_ms < DEVICE_LIMIT_MS && device.device) pieces.push(devicePiece(device));
+  return pieces;
+}
+
+/**
+ * @param {any} device
+ * @returns {Piece}
+ */
+function devicePiece(device) {
+  const isSlowed = (device.throttling ?? []).length > 0;
+  const words = [];
+  if (device.temperature_c !== null) words.push(`${whole(device.temperature_c)} °C`);
+  if (device.clock_mhz !== null) words.push(`${whole(device.clock_mhz)} MHz`);
+  if (device.power_mode) words.push(text("health.device.mode", { mode: device.power_mode }));
+  if (isSlowed) words.push(text("health.device.slowed"));
+  const said = isSlowed ? device.throttling.join(", ") : "";
+  return { id: "device", name: device.device, words: words.join(", "), said, isFine: !isSlowed };
+}
+
 /** @param {Piece} piece */
-function writePiece({ id, name, words, isFine }) {
+function writePiece({ id, name, words, said = "", isFine }) {
   let row = rows.get(id);
   if (!row) {
-    row = make("li", "", icon("check"), make("span", "name"), make("span", "words"));
+    const told = make("span", "words", make("span", ""), " ", quoted("span", "said", ""));
+    row = make("li", "", icon("check"), make("span", "name"), told);
     rows.set(id, row);
     by("health").append(row);
   }
   row.classList.toggle("abnormal", !isFine);
   swapIcon(/** @type {Element} */ (row.querySelector("use")), isFine ? "check" : "warn");
   say(row.children[1], name);
-  say(row.children[2], words);
+  const [own, quote] = row.children[2].children;
+  say(own, words && said ? `${words}:` : words);
+  say(quote, said ?? "");
   put(row, "title", `${name}: ${words}`);
+  put(quote, "title", said || null);
 }

@@ -1,20 +1,55 @@
 // A key for what has consequences: it works once it has been held for 1.5 s, by finger, mouse or keyboard.
 
 import { by, put, say } from "./dom.js";
+import { phrase } from "./quoting.js";
 import { text } from "./texts.js";
 
 const HOLD_MS = 1500;
 const TOLD_MS = 6000;
 const ANSWER_MS = 4000;
 
+/**
+ * The keys of a hold key's texts.
+ * @typedef {object} Words
+ * @property {string} key
+ * @property {string} hint
+ * @property {string} holding
+ * @property {string} sending
+ * @property {string} done
+ * @property {string} failed
+ */
+
+/** @type {Words} */
+export const STOP_WORDS = {
+  key: "stop.key",
+  hint: "stop.hint",
+  holding: "stop.holding",
+  sending: "stop.sending",
+  done: "stop.done",
+  failed: "stop.failed",
+};
+
+/**
+ * The texts of another key than the one that stops the line.
+ * @param {string} key
+ * @returns {Words}
+ */
+export function wordsOf(key) {
+  return { key, hint: "line.hold", holding: "line.holding", sending: "line.sending", done: "line.done", failed: "line.failed" };
+}
+
 export class HoldKey {
   /**
    * @param {string} id
    * @param {() => Promise<void>} onHeld
+   * @param {Words} words
    */
-  constructor(id, onHeld) {
+  constructor(id, onHeld, words) {
     this.key = by(id);
+    this.word = /** @type {Element} */ (this.key.querySelector("[data-word]"));
+    this.hint = /** @type {Element} */ (this.key.querySelector("[data-hint]"));
     this.onHeld = onHeld;
+    this.words = words;
     this.timer = 0;
     this.key.addEventListener("pointerdown", (event) => event.button === 0 && this.press());
     for (const each of ["pointerup", "pointercancel", "pointerleave", "blur"]) {
@@ -60,9 +95,9 @@ export class HoldKey {
   /** @param {string} phase */
   enter(phase) {
     put(this.key, "data-phase", phase);
-    say(by("stop-word"), text(phase === "failed" ? "stop.failed" : "stop.key"));
-    const hints = { holding: "stop.holding", sending: "stop.sending", done: "stop.done" };
-    say(by("stop-hint"), text(hints[/** @type {keyof typeof hints} */ (phase)] ?? "stop.hint"));
+    const { key, hint, failed, ...others } = this.words;
+    say(this.word, text(phase === "failed" ? failed : key));
+    say(this.hint, text(others[/** @type {keyof typeof others} */ (phase)] ?? hint));
   }
 }
 
@@ -71,8 +106,8 @@ export class HoldKey {
  * @param {string} url
  */
 export async function sendStop(url) {
-  const notice = by("notice");
   let failure = { what: text("stop.unreachable"), mend: text("stop.unreachable.mend") };
+  let isForeign = false;
   try {
     const answer = await fetch(url, {
       method: "POST",
@@ -82,27 +117,29 @@ export async function sendStop(url) {
     });
     const said = await answer.json();
     if (answer.ok) {
-      tell(notice, text("stop.acknowledged", { epoch: said.epoch, sequence: said.sequence }), false);
+      tell(text("stop.acknowledged", { epoch: said.epoch, sequence: said.sequence }), false);
       return;
     }
     failure = said;
+    isForeign = (answer.headers.get("Content-Language") ?? document.documentElement.lang) !== document.documentElement.lang;
   } catch {
     // What is told then stands above.
   }
-  tell(notice, text("stop.failed.words", failure), true);
+  tell(isForeign ? phrase("stop.failed.words", failure) : text("stop.failed.words", failure), true);
   throw new Error(failure.what);
 }
 
 let hiding = 0;
 
 /**
- * @param {HTMLElement} notice
- * @param {string} words
+ * Says what came of a command; a failure stays longer.
+ * @param {string | (Node | string)[]} words
  * @param {boolean} isFailure
  */
-function tell(notice, words, isFailure) {
+export function tell(words, isFailure) {
+  const notice = by("notice");
   clearTimeout(hiding);
-  say(notice, words);
+  notice.replaceChildren(...(typeof words === "string" ? [words] : words));
   notice.classList.toggle("failed", isFailure);
   notice.hidden = false;
   hiding = setTimeout(() => (notice.hidden = true), isFailure ? 4 * TOLD_MS : TOLD_MS);

@@ -10,6 +10,9 @@ import { decimal, span, text } from "./texts.js";
 /** A verdict waits so long for its picture, so that both appear at once; then it appears alone. */
 const PICTURE_WAIT_MS = 40;
 
+/** So long the picture before stays, said to be of its own part. A large field that went dark with every part would flash. */
+const EARLIER_MS = 1000;
+
 /** More often than this nobody can follow: of parts that come faster, the newest is shown. */
 const PACE_MS = 60;
 
@@ -130,13 +133,28 @@ export class LastPart {
       if (turn !== this.turn) return;
       if (!isDrawn) {
         this.write(part);
-        this.lay(part, [make("div", "shot", make("p", "nothing", ""))]);
+        if (!this.stay()) this.lay(part, [make("div", "shot", make("p", "nothing", ""))]);
       }
     }
     const shots = await drawn;
     if (turn !== this.turn) return;
     this.write(part);
+    if ((isAwaited || part.pictures.some((each) => !each.is_ready)) && this.stay()) {
+      await new Promise((done) => setTimeout(done, EARLIER_MS));
+      if (turn !== this.turn) return;
+    }
     this.lay(part, shots);
+  }
+
+  /**
+   * Keeps the picture of the part before, and says so.
+   * @returns {boolean} whether there is one
+   */
+  stay() {
+    const isThere = Boolean(by("frame").querySelector("img"));
+    by("earlier").hidden = !isThere;
+    if (isThere) say(by("earlier"), text("picture.earlier", { number: (by("frame").dataset.part ?? "").split("-")[2] }));
+    return isThere;
   }
 
   /**
@@ -147,6 +165,7 @@ export class LastPart {
     by("frame").classList.toggle("many", part.pictures.length > 1);
     by("frame").replaceChildren(...shots);
     put(by("frame"), "data-part", part.key);
+    by("earlier").hidden = true;
     this.placeNames();
   }
 

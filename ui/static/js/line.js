@@ -1,18 +1,12 @@
 // How the line is: state, stops, account of the lot, latency.
 
-import { by, make, put, say, swapIcon } from "./dom.js";
+import { by, make, put, quoted, say, swapIcon } from "./dom.js";
 import { writeHealth } from "./health.js";
 import { barLength } from "./last.js";
+import { causeOf } from "./line/causes.js";
+import { STATE_ICONS } from "./states.js";
 import { decimal, hasText, percent, span, text, timeOfDay, whole } from "./texts.js";
 
-const ICONS = {
-  RUNNING: "running",
-  DEGRADED: "warn",
-  PURGING: "purging",
-  STOPPED: "stopped",
-  NO_CAMERA: "camera-off",
-  NO_DATA: "nodata",
-};
 const MOST_CAUSES = 4;
 
 /**
@@ -36,9 +30,10 @@ export function writeLine(report) {
  */
 export function writeNoData(words) {
   put(document.body, "data-state", "NO_DATA");
-  swapIcon(by("state-icon"), ICONS.NO_DATA);
+  swapIcon(by("state-icon"), STATE_ICONS.NO_DATA);
   say(by("state-word"), text("state.NO_DATA"));
   say(by("state-why"), words);
+  say(by("state-said"), "");
   say(by("state-since"), "");
   by("note").hidden = true;
 }
@@ -65,11 +60,29 @@ function writeState(status) {
   put(document.body, "data-state", status.state);
   swapIcon(by("state-icon"), iconOf(status.state));
   say(by("state-word"), text(`state.${status.state}`));
-  say(by("state-why"), status.why || text(`state.${status.state}.meaning`));
+  say(by("state-why"), whyOf(status));
+  // A stop's own words stand with its cause below.
+  say(by("state-said"), status.latches.length ? "" : status.why);
   say(by("state-since"), text("since", { clock: timeOfDay(status.for_ms), ago: span(status.for_ms) }));
   const isTesting = status.challenge_phase && status.challenge_phase !== "IDLE";
   by("note").hidden = !isTesting && !status.is_challenge_due;
   say(by("note-words"), isTesting ? text("challenge.running", { phase: status.challenge_phase }) : text("challenge.due"));
+}
+
+/**
+ * Why the line is as it is, in the language of the page.
+ * @param {any} status
+ */
+export function whyOf(status) {
+  const [first] = status.latches;
+  if (first) return causeOf(first.cause);
+  const camera = status.cameras.find((/** @type {any} */ each) => each.text);
+  if (status.state === "NO_CAMERA" && camera) return text("why.camera", { camera: camera.name });
+  if (status.state === "DEGRADED") {
+    const key = `why.accelerator.${status.accelerator?.phase}`;
+    return text(hasText(key) ? key : "why.DEGRADED");
+  }
+  return text(`state.${status.state}.meaning`);
 }
 
 /**
@@ -102,15 +115,14 @@ function writeStops(status) {
  * @param {number} index
  */
 function causeRow(latch, index) {
-  const key = hasText(`cause.${latch.cause}`) ? `cause.${latch.cause}` : "cause.other";
   const at = timeOfDay(latch.for_ms);
   return make(
     "li",
     "",
     make("span", "order", text(index === 0 ? "stops.first" : "stops.then")),
-    make("p", "cause", text(key)),
-    make("p", "said small", `${at} ${latch.text}`),
-    make("p", "todo", text(`${key}.todo`)),
+    make("p", "cause", causeOf(latch.cause)),
+    make("p", "said small", `${at} `, quoted("span", "", latch.text)),
+    make("p", "todo", causeOf(`${latch.cause}.todo`)),
   );
 }
 
@@ -145,5 +157,5 @@ function writeTimes(latency) {
 
 /** @param {string} state */
 function iconOf(state) {
-  return ICONS[/** @type {keyof typeof ICONS} */ (state)] ?? "nodata";
+  return STATE_ICONS[state] ?? "nodata";
 }

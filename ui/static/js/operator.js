@@ -2,10 +2,11 @@
 
 import { by, put, say } from "./dom.js";
 import { Freshness, LIMIT_MS, holdOff } from "./freshness.js";
-import { HoldKey, sendStop } from "./hold.js";
+import { HoldKey, STOP_WORDS, sendStop } from "./hold.js";
 import { inShort } from "./findings.js";
 import { LastPart } from "./last.js";
-import { writeLanes, writeLine, writeNoData } from "./line.js";
+import { Floor } from "./line/floor.js";
+import { whyOf, writeLanes, writeLine, writeNoData } from "./line.js";
 import { usePreviews } from "./pictures.js";
 import { Stream } from "./stream.js";
 import { Strip } from "./strip.js";
@@ -26,7 +27,8 @@ let saidState = "";
 const last = new LastPart((key) => strip.press(key));
 const strip = new Strip((part) => last.hold(part));
 const freshness = new Freshness(showFreshness);
-new HoldKey("stop", () => sendStop(page.stop));
+new HoldKey("stop", () => sendStop(page.stop), STOP_WORDS);
+const floor = new Floor(page.line, page.night);
 
 const stream = new Stream(
   page.stream,
@@ -35,9 +37,11 @@ const stream = new Stream(
       report = said;
       freshness.heard(said.age_ms, said.sent_ms);
       writeLanes(said.lanes, LIMIT_MS);
+      floor.writeAlarms(said.alarms ?? []);
       if (!freshness.isFresh) return;
       holdOff(by("veil"));
       writeLine(said);
+      floor.follow(said.status);
       last.tick(said.sent_ms);
       sayState(said.status);
     },
@@ -85,7 +89,7 @@ function showAge() {
 function sayState(status) {
   if (!status || status.state === saidState) return;
   saidState = status.state;
-  sayAloud(text("aloud.state", { state: text(`state.${status.state}`), why: status.why }));
+  sayAloud(text("aloud.state", { state: text(`state.${status.state}`), why: whyOf(status) }));
 }
 
 /** @param {string} words */

@@ -3,7 +3,7 @@
 import { by, icon, make, put, say } from "./dom.js";
 import { inShort } from "./findings.js";
 import { fillThumb } from "./pictures.js";
-import { text, whole } from "./texts.js";
+import { text } from "./texts.js";
 
 /** @typedef {import("./pictures.js").Part} Part */
 
@@ -72,7 +72,7 @@ export class Strip {
     }
     put(tile, "data-verdict", part.verdict);
     put(tile, "data-flagged", part.is_flagged ? "yes" : "no");
-    say(/** @type {Element} */ (mark.lastElementChild), whole(part.part));
+    say(/** @type {Element} */ (mark.lastElementChild), String(part.part));
     const verdict = text(`verdict.${part.verdict}`);
     put(tile, "aria-label", text("strip.tile", { number: part.part, verdict, reason: inShort(part) }));
     fillThumb(/** @type {HTMLElement} */ (tile.firstElementChild), part);

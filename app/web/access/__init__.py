@@ -1,0 +1,1 @@
+"""Who may do what on the pages: people and machines, their sessions, what they changed, and what is refused."""

@@ -1,0 +1,1 @@
+"""What of a lot can be taken away: its report, its signed certificate, and its pictures with what was found on them."""
