@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.groups import DATA, GROUPS, LONG, group_of_skip
+from tests.groups import AGAIN, DATA, GROUPS, LONG, REAL_TIME, ROOT, group_of_skip
 
 SHORT_EXAMPLES = 200
 LONG_EXAMPLES = 10_000
@@ -40,6 +40,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "data_dir" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.data)
+        if any(item.path.is_relative_to(ROOT / each) for each in REAL_TIME):
+            item.add_marker(pytest.mark.flaky(reruns=AGAIN))
 
 
 def pytest_runtest_setup(item):
@@ -94,6 +96,10 @@ def pytest_sessionfinish(session):
 
 def pytest_terminal_summary(terminalreporter, config):
     out = terminalreporter
+    if repeated := out.stats.get("rerun"):
+        out.section("run again, as real processes had not kept up")
+        for nodeid, times in sorted(Counter(each.nodeid for each in repeated).items()):
+            out.line(f"{nodeid} ({times} of {AGAIN} times)")
     out.section("left out")
     for (name, why), count in sorted(config.stash[_LEFT_OUT].items()):
         out.line(f"{name} ({count}): {why}")

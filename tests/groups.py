@@ -1,5 +1,9 @@
 """Tests that not every machine can run: which group each belongs to, and why the group was left out.
 
+Tests that move real processes in real time stand in `REAL_TIME`: a machine that others share may stall for longer than
+a line may be left alone, and such a test is run again. A fault of ours fails every time; the run names what it ran
+again.
+
 A test is left out in one of two ways: by a marker of a group whose means are absent, or by a skip whose words name the
 extra that is missing. Any other skip fails the run, so that no test goes silent.
 """
@@ -20,6 +24,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("TAKT_DATA") or ROOT.parent / "shared" / "data")
+REAL_TIME = ("tests/browser", "tests/contract", "tests/live", "tests/unit/cli", "tests/unit/web")
+AGAIN = 2
+"""Times more, at most."""
+
 _EXTRA = re.compile(r'pip install "(?:takt-inspect|\.)\[(\w+)\]"')
 
 

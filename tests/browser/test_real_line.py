@@ -151,12 +151,11 @@ def test_real_line_is_seen_running_stopped_dead_and_back(box, look, photograph):
 
     def is_rejecting():
         box.run_on()
-        return sight.page.evaluate("document.querySelector('#verdict-word').textContent") == "REJECT"
+        return (sight.text("#verdict-word"), sight.text("#state-word")) == ("REJECT", "RUNNING")
 
-    wait_until(is_rejecting, "a part is rejected before everybody's eyes")
+    wait_until(is_rejecting, "a part is rejected before everybody's eyes, and the line runs")
     sight.wait("document.querySelector('#frame img')")
     photograph(sight, "real-running")
-    assert sight.text("#state-word") == "RUNNING"
     assert sight.text("#balance-words").startswith("Balanced")
 
     sight.page.locator("#stop").focus()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.bus.bell import Bell
-from app.bus.ring import RingWriter
+from app.bus.ring import RingReader, RingWriter
 from app.bus.slots import SlotReader, SlotWriter
 from app.errors import BusError
 from app.types import Frame
@@ -74,6 +74,10 @@ def filled(writer, number, **stamp):
     return writer.publish(Frame(NOTHING, "top", host_ns=number, **stamp))
 
 
+def backlog_of_recorder(frames):
+    return RingReader(frames.with_name("ring"), False, "test", from_oldest=True).backlog_bytes
+
+
 @pytest.mark.parametrize("scene", ["slot_publish", "slot_judge", "slot_keep"])
 def test_death_at_any_instruction_costs_what_was_held_until_the_restart(folder, scene):
     with Peer("killed_everywhere", scene, folder) as peer:
@@ -90,7 +94,9 @@ def test_pixels_stay_whole_whoever_is_killed(frames, is_long):
             at_random(chance, 0.05)
             line.restart(chance.choice(["capture", "station", "recorder"]))
         published = SlotReader(frames, "web").published
-        eventually(lambda: SlotReader(frames, "web").published > published + 50)
+        eventually(lambda: SlotReader(frames, "web").published > published + 200)
+        since = RingReader(frames.with_name("ring"), False, "test")
+        eventually(lambda: since.backlog_bytes > backlog_of_recorder(frames))
         counted = line.stop()
 
     assert counted["station"]["judged"] > 0

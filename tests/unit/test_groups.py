@@ -35,8 +35,8 @@ def test_skip_for_any_other_reason_belongs_to_no_group():
     assert group_of_skip("Skipped: flaky on Tuesdays") is None
 
 
-def run_suite(folder, test):
-    (folder / "conftest.py").write_text("from tests.conftest import *\n")
+def run_suite(folder, test, conftest=""):
+    (folder / "conftest.py").write_text(f"from tests.conftest import *\n{conftest}")
     (folder / "test_it.py").write_text(f"import pytest\n\n{test}\n")
     command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -57,3 +57,34 @@ def test_run_names_the_group_that_was_left_out(tmp_path):
 
     assert run.returncode == 0
     assert "long (1): " in run.stdout
+
+
+FAILS_ONCE = """from pathlib import Path
+def test_it():
+    second = Path(__file__).with_name("second")
+    is_second = second.exists()
+    second.touch()
+    assert is_second
+"""
+ALL_IN_REAL_TIME = "import tests.conftest\ntests.conftest.REAL_TIME = ('/',)\n"
+
+
+def test_real_processes_are_run_again_and_the_run_names_them(tmp_path):
+    run = run_suite(tmp_path, FAILS_ONCE, ALL_IN_REAL_TIME)
+
+    assert run.returncode == 0
+    assert "test_it.py::test_it (1 of 2 times)" in run.stdout
+
+
+def test_a_fault_of_ours_fails_however_often_it_is_run(tmp_path):
+    run = run_suite(tmp_path, "def test_it():\n    assert False", ALL_IN_REAL_TIME)
+
+    assert run.returncode == 1
+    assert "test_it.py::test_it (2 of 2 times)" in run.stdout
+
+
+def test_computation_is_never_run_again(tmp_path):
+    run = run_suite(tmp_path, "def test_it():\n    assert False")
+
+    assert run.returncode == 1
+    assert "of 2 times" not in run.stdout

@@ -75,7 +75,7 @@ def test_every_stage_of_the_real_processes_is_measured(takt, tmp_path):
 
 def test_an_accelerator_that_is_killed_loses_no_part(takt):
     takt.env.pop("TAKT_ZOO")
-    done = takt.process("bench", *SHORT, "4", "--rate", "120", "--budget", "100", "--fail", "kill@2", "--json")
+    done = takt.process("bench", *SHORT, "4", "--rate", "120", "--budget", "200", "--fail", "kill@2", "--json")
     assert done.returncode == 0, done.stderr
     failover = json.loads(done.stdout)["failover"]
     [fault] = failover["faults"]
