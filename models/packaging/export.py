@@ -12,7 +12,6 @@ from typing import Any, cast
 import cv2
 import numpy as np
 
-from app.detect.detector import InputSpec
 from app.detect.manifest import MANIFEST, Kind, Precision, Role
 from app.detect.package import Package, load_package
 from app.detect.runtimes import open_detector
@@ -65,6 +64,7 @@ def export_package(
     from models.nets.net import count_macs  # noqa: PLC0415
     from models.packaging.graph import build_graph  # noqa: PLC0415  (loads torch and onnx)
     from models.packaging.half import build_half_graph  # noqa: PLC0415
+    from models.training.boards import input_spec  # noqa: PLC0415
     from models.training.checkpoint import load_net  # noqa: PLC0415
 
     if precision == "int8":
@@ -80,7 +80,7 @@ def export_package(
         onnx=f"{role}-{precision}.onnx",
         onnx_sha256=hashlib.sha256(blob).hexdigest(),
         score_threshold=score_threshold,
-        spec=InputSpec(shape.width_px, shape.height_px, shape.channels, shape.golden),
+        spec=input_spec(shape),
         gmac=round(macs / 1e9, 4),
     )
     entries = ManifestEntries(
