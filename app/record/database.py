@@ -98,8 +98,8 @@ def migrate(engine: Engine, path: Path, steps: ModuleType = schema) -> None:
 
 
 def has_tables(connection: Connection, *names: str) -> bool:
-    """The database has all of these; the recorder may have made the file and not its tables yet."""
-    known = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+    """The database has all of these tables and indexes; the recorder may have made the file and not them yet."""
+    known = "SELECT count(*) FROM sqlite_master WHERE name = ?"
     return all(connection.exec_driver_sql(known, (name,)).scalar() for name in names)
 
 

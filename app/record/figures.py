@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, tuple_
 
-from app.record.database import FILE, complaints, has_tables, reader_engine
+from app.record.database import FILE
 from app.record.figure_tables import CAUSES, LATENCIES, TALLIES
 from app.record.keys import PartKey, in_groups
+from app.record.open_files import OpenFiles
 from app.record.tables import FOUND, HEADS, PARTS, PICTURES, TERMS
 from app.record.tallied import COUNTED
 
@@ -132,13 +133,11 @@ class Figures:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._engine: Engine | None = None
+        self._files = OpenFiles()
 
     def close(self) -> None:
         """Lets go of the file. Idempotent."""
-        if self._engine is not None:
-            self._engine.dispose()
-        self._engine = None
+        self._files.close()
 
     def tallies(self, which: Slice, step_us: int, offset_us: int = 0) -> dict[int, Tallied]:
         """Counts over time.
@@ -277,17 +276,8 @@ class Figures:
         with self._reading() as connection:
             return [] if connection is None else connection.execute(query).all()
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection | None]:
-        if not self._path.exists():
-            yield None
-            return
-        with complaints(self._path):
-            if self._engine is None:
-                self._engine = reader_engine(self._path)
-            with self._engine.begin() as connection:
-                is_made = has_tables(connection, "tallies", "latencies")  # the first and the last
-                yield connection if is_made else None
+    def _reading(self) -> AbstractContextManager[Connection | None]:
+        return self._files.reading_if_made(self._path, "tallies", "latencies")  # the first and the last
 
 
 def _step(table: Table, step_us: int, offset_us: int) -> ColumnElement[int]:

@@ -9,10 +9,11 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, select
 
-from app.record.database import ARCHIVE, FILE, complaints, reader_engine
+from app.record.database import ARCHIVE, FILE
 from app.record.keys import PartKey, in_groups
+from app.record.open_files import OpenFiles
 from app.record.summary import epoch_of
 from app.record.tables import PARTS, SEGMENTS
 from app.types import Detection, EventKind
@@ -41,14 +42,12 @@ class JudgedParts:
     def __init__(self, folder: Path, most: int = 100_000) -> None:
         self._folder = folder
         self._most = most
-        self._engines: dict[Path, Engine] = {}
+        self._files = OpenFiles()
         self._known: dict[PartKey, _Found] = {}
 
     def close(self) -> None:
         """Lets go of the files. Idempotent."""
-        for engine in self._engines.values():
-            engine.dispose()
-        self._engines.clear()
+        self._files.close()
 
     def found(self, parts: Sequence[PartKey]) -> dict[PartKey, tuple[Detection, ...]]:
         """What was found on each of the parts, in all its pictures, in the order in which they were judged.
@@ -76,7 +75,7 @@ class JudgedParts:
     def _read(self, wanted: Sequence[PartKey]) -> tuple[dict[PartKey, _Found], list[PartKey]]:
         """What the files say of parts, and which of them are settled."""
         with ExitStack() as stack:
-            connections = {"": self._open(stack, self._folder / FILE)}
+            connections = {"": stack.enter_context(self._files.reading(self._folder / FILE))}
             archived = [tuple(each) for each in connections[""].execute(_ARCHIVED)]
             found, settled = {}, []
             for key, span, is_settled in _spans(connections[""], wanted):
@@ -84,20 +83,13 @@ class JudgedParts:
                 rows: dict[int, _Found] = {}
                 for name in sorted({"", *names}):
                     if name not in connections:
-                        connections[name] = self._open(stack, self._folder / ARCHIVE / Path(name).name)
+                        path = self._folder / ARCHIVE / Path(name).name
+                        connections[name] = stack.enter_context(self._files.reading(path))
                     rows |= _judged(connections[name], key, span)
                 if rows:
                     found[key] = tuple(each for row in sorted(rows) for each in rows[row])
                     settled += [key] if is_settled else []
             return found, settled
-
-    def _open(self, stack: ExitStack, path: Path) -> Connection:
-        """A read at one instant, until the stack is left."""
-        stack.enter_context(complaints(path))
-        engine = self._engines.get(path)
-        if engine is None:
-            engine = self._engines[path] = reader_engine(path)
-        return stack.enter_context(engine.begin())
 
 
 _ARCHIVED = select(SEGMENTS.c.lane, SEGMENTS.c.first_row, SEGMENTS.c.last_row, SEGMENTS.c.archive).where(

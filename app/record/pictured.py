@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select
 
-from app.record.database import FILE, complaints, has_tables, reader_engine
+from app.record.database import FILE
 from app.record.keys import PartKey
+from app.record.open_files import OpenFiles
 from app.record.tables import PARTS, PICTURES, TERMS
 
 
@@ -55,17 +57,11 @@ def pictured_parts(folder: Path, wanted: Wanted) -> list[PicturedPart]:
     Raises:
         RecordError: The ledger cannot be read.
     """
-    path = folder / FILE
-    if not path.exists():
-        return []
-    with complaints(path):
-        engine = reader_engine(path)
-        try:
-            with engine.begin() as connection:
-                is_made = has_tables(connection, "parts", "pictures", "terms")
-                rows = connection.execute(_query(wanted)).all() if is_made else []
-        finally:
-            engine.dispose()
+    with (
+        closing(OpenFiles()) as files,
+        files.reading_if_made(folder / FILE, "parts", "pictures", "terms") as connection,
+    ):
+        rows = [] if connection is None else connection.execute(_query(wanted)).all()
     return [PicturedPart((row.lane, row.epoch, row.part_id), row.lot, row.sha256) for row in rows]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import select, text
 
-from app.record.database import FILE, complaints, reader_engine
+from app.record.database import FILE
+from app.record.open_files import OpenFiles
 from app.record.tables import EVENTS, RARE, RARE_INDEX
 from app.record.told import Entry
 from app.types import EventKind
@@ -36,13 +37,11 @@ class RareEvents:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._engine: Engine | None = None
+        self._files = OpenFiles()
 
     def close(self) -> None:
         """Lets go of the file. Idempotent."""
-        if self._engine is not None:
-            self._engine.dispose()
-        self._engine = None
+        self._files.close()
 
     def newest(
         self, lane: int, kinds: Iterable[EventKind], most: int = 50, before_row: int | None = None
@@ -68,14 +67,8 @@ class RareEvents:
         query = select(EVENTS).with_hint(EVENTS, f"INDEXED BY {RARE_INDEX}", "sqlite").where(wanted_rows)
         if before_row is not None:
             query = query.where(EVENTS.c.row < before_row)
-        if not self._path.exists():
-            return []
-        with complaints(self._path):
-            if self._engine is None:
-                self._engine = reader_engine(self._path)
-            with self._engine.begin() as connection:
-                made = text("SELECT count(*) FROM sqlite_master WHERE name = :name").bindparams(name=RARE_INDEX)
-                if not connection.execute(made).scalar():  # the recorder has not made its tables yet
-                    return []
-                rows = connection.execute(query.order_by(EVENTS.c.row.desc()).limit(most))
-                return [Entry.of(each) for each in rows]
+        with self._files.reading_if_made(self._path, RARE_INDEX) as connection:
+            if connection is None:
+                return []
+            rows = connection.execute(query.order_by(EVENTS.c.row.desc()).limit(most))
+            return [Entry.of(each) for each in rows]

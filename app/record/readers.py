@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Row, Select, select, tuple_
+from sqlalchemy import Connection, Row, Select, select, tuple_
 
-from app.record.database import ARCHIVE, FILE, complaints, has_tables, reader_engine
+from app.record.database import ARCHIVE, FILE
 from app.record.derived import load_summary
+from app.record.open_files import OpenFiles
 from app.record.summary import OpenLot, Summary, epoch_of, replay
 from app.record.tables import EPOCHS, EVENTS, HEADS, LOTS, PARTS, PICTURES, SEGMENTS, TERMS, is_open
 from app.record.told import Entry, LatencyFigures, LotRecord, PartRecord, PictureRecord, Story, TermsRecord
@@ -36,13 +37,11 @@ class Records:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / FILE
-        self._engines: dict[Path, Engine] = {}
+        self._files = OpenFiles()
 
     def close(self) -> None:
         """Lets go of the files. Idempotent."""
-        for engine in self._engines.values():
-            engine.dispose()
-        self._engines.clear()
+        self._files.close()
 
     # Parts
 
@@ -234,20 +233,11 @@ class Records:
 
     # How
 
-    @contextmanager
-    def _reading(self, path: Path | None = None) -> Iterator[Connection | None]:
+    def _reading(self, path: Path | None = None) -> AbstractContextManager[Connection | None]:
         """A read at one instant; `None` before the first start."""
-        path = path or self._path
-        if not path.exists():
-            yield None
-            return
-        with complaints(path):
-            engine = self._engines.get(path)
-            if engine is None:
-                engine = self._engines[path] = reader_engine(path)
-            with engine.begin() as connection:
-                is_made = path != self._path or has_tables(connection, "heads", "pictures")
-                yield connection if is_made else None
+        if path is not None and path != self._path:
+            return self._files.reading_if_made(path)
+        return self._files.reading_if_made(self._path, "heads", "pictures")
 
     def _parts(self, query: Select[Any]) -> list[PartRecord]:
         with self._reading() as connection:
