@@ -5,7 +5,7 @@ import pytest
 from app.capture.pictures import read_picture
 from app.config import load_line
 from tests.contract.fake_gige import ADDRESS, FakeGige
-from tests.unit.cli.camera_bench import camera_line, terminal
+from tests.unit.cli.camera.camera_bench import camera_line, terminal
 from tests.unit.cli.conftest import only_sentence
 
 pytestmark = pytest.mark.gige

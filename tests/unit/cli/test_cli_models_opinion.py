@@ -1,12 +1,14 @@
 """`takt models opinion`: another model judges the line's parts once, from kept pictures, and what is said if not."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import cv2
 import pytest
 
+from app.bench.loads import Busy
 from app.cli.models import opinion as command
 from app.cli.models.second import SecondOpinion, alone
 from app.clock import SystemClock
@@ -18,7 +20,7 @@ from app.record.pictures import PictureKind
 from app.record.register import Drop, Kept, Register
 from app.setup import twin_line
 from app.web.review.opinions import Opinions
-from app.web.store.database import FOLDER, Store
+from app.web.store.database import FILE, FOLDER, Store
 from tests.unit.cli.conftest import only_sentence
 from tests.unit.cli.replay_record import FAINT, GOOD, SPOT, Site
 from tests.unit.detect.tiny_model import tiny_onnx, write_package
@@ -253,3 +255,21 @@ def test_two_files_of_one_lane_are_refused(takt, site):
 
     assert result.exit_code == 2
     assert "are both of lane 1" in only_sentence(result.stderr)
+
+
+def test_the_load_of_a_bench_asks_one_model_after_another_and_counts_what_they_judged(site, state, zoo, monkeypatch):
+    write_package(zoo / "third", tiny_onnx(golden=False), golden=False)
+    rewritten(zoo / "third")
+    site.part(SPOT)
+    site.part(GOOD)
+    site.write()
+    monkeypatch.setenv("TAKT_ZOO", str(zoo))
+    load = Busy("opinion", [["opinion", str(state), str(twin_line()), "keen", "third"]])
+    load.start()
+    end_s = time.monotonic() + 60
+    while not (state / FOLDER / FILE).is_file() or len(opinions_of(state, 1)) < 2:
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+    load.stop()
+
+    assert 2 <= load.done()["parts"] <= 4, "the first has told of both parts before the second is asked"

@@ -12,9 +12,9 @@ from app.capture.camera import Found
 from app.capture.pictures import read_picture
 from tests.groups import ROOT
 from tests.unit.capture.recordings import make_folder
-from tests.unit.cli.camera_bench import camera_line, plugged, searched, terminal, unplugged
+from tests.unit.cli.camera.camera_bench import camera_line, unplugged
+from tests.unit.cli.camera.fake_camera import ADDRESS, HEIGHT, WIDTH
 from tests.unit.cli.conftest import only_sentence
-from tests.unit.cli.fake_camera import ADDRESS, HEIGHT, WIDTH
 
 CHILD = """
 import sys
@@ -28,26 +28,6 @@ sys.stdin.read()
 """What the bus sees of a capture process: its command line, and the lock of its frames."""
 
 LOOSE = ("--driver", "gige", "--source", ADDRESS)
-
-
-@pytest.fixture
-def cli(tmp_path):
-    return terminal(tmp_path)
-
-
-@pytest.fixture
-def device(monkeypatch):
-    return plugged(monkeypatch)
-
-
-@pytest.fixture
-def line(tmp_path):
-    return lambda text="": camera_line(tmp_path / "site", text)
-
-
-@pytest.fixture
-def searches(monkeypatch):
-    return searched(monkeypatch)
 
 
 # Bad input

@@ -8,26 +8,10 @@ from app.cli.camera.save import as_toml, save
 from app.config import load_line
 from app.errors import ConfigError
 from app.toml import read_toml
-from tests.unit.cli.camera_bench import camera_line, plugged, terminal
+from tests.unit.cli.camera.fake_camera import ADDRESS
 from tests.unit.cli.conftest import only_sentence
-from tests.unit.cli.fake_camera import ADDRESS
 
 LOOSE = ("--driver", "gige", "--source", ADDRESS)
-
-
-@pytest.fixture
-def cli(tmp_path):
-    return terminal(tmp_path)
-
-
-@pytest.fixture
-def device(monkeypatch):
-    return plugged(monkeypatch)
-
-
-@pytest.fixture
-def line(tmp_path):
-    return lambda text="": camera_line(tmp_path / "site", text)
 
 
 def values_of(device, *names):

@@ -12,32 +12,11 @@ from app.config import CameraSettings
 from app.errors import MissingDriverError
 from app.toml import read_toml
 from tests.unit.capture.recordings import make_folder, make_video
-from tests.unit.cli.camera_bench import camera_line, plugged, searched, terminal
+from tests.unit.cli.camera.fake_camera import ADDRESS, HEIGHT, WIDTH
 from tests.unit.cli.conftest import only_sentence
-from tests.unit.cli.fake_camera import ADDRESS, HEIGHT, WIDTH
 
 LOOSE = ("--driver", "gige", "--source", ADDRESS)
 USB = Found("opencv", "/dev/video0", "Webcam")
-
-
-@pytest.fixture
-def cli(tmp_path):
-    return terminal(tmp_path)
-
-
-@pytest.fixture
-def device(monkeypatch):
-    return plugged(monkeypatch)
-
-
-@pytest.fixture
-def line(tmp_path):
-    return lambda text="": camera_line(tmp_path / "site", text)
-
-
-@pytest.fixture
-def searches(monkeypatch):
-    return searched(monkeypatch)
 
 
 # list

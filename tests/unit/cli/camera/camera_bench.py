@@ -11,8 +11,8 @@ from types import MappingProxyType
 from app.capture import drivers
 from app.setup import twin_line
 from tests.groups import ROOT
+from tests.unit.cli.camera.fake_camera import ADDRESS, HEIGHT, WIDTH, Device, FakeCamera
 from tests.unit.cli.conftest import Terminal
-from tests.unit.cli.fake_camera import ADDRESS, HEIGHT, WIDTH, Device, FakeCamera
 
 TWIN_CAMERA = twin_line().read_text().partition("[[camera]]")[2].partition("[model]")[0]
 """What the twin's line says of its camera, between its own heading and the next."""
