@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import DataError
+from models.outlines import Region, region_of
 
 Picture = npt.NDArray[np.uint8]
 Boxes = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+_Defect = tuple[list[float], int, Region]
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -36,6 +38,7 @@ class LabelledPicture:
         golden: The golden sample's file, or None in a set without.
         boxes: float32 (N, 4), x1, y1, x2, y2 in pixels.
         labels: int64 (N,), index into the class names.
+        outlines: Per box the region of its defect; empty where boxes are all that is known.
     """
 
     image_id: int
@@ -43,6 +46,7 @@ class LabelledPicture:
     golden: Path | None
     boxes: Boxes
     labels: Labels
+    outlines: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +91,15 @@ def load_coco(truth: Path, images: Path, golden: Path | None, classes: Sequence[
             raise DataError(f"folder of {role} {folder} does not exist", "give the folder that holds them")
     values = _read_json(truth)
     label_of = _label_map(values, tuple(classes), truth)
-    found: dict[int, list[tuple[list[float], int]]] = {}
+    found: dict[int, list[_Defect]] = {}
     for row in values["annotations"]:
         if row["category_id"] not in label_of:
             raise DataError(
                 f"{truth}: annotation {row.get('id')} has category {row['category_id']}, which is not listed",
                 "list it under categories or correct the annotation",
             )
-        found.setdefault(row["image_id"], []).append((_corners(row, truth), label_of[row["category_id"]]))
+        corners = _corners(row, truth)
+        found.setdefault(row["image_id"], []).append((corners, label_of[row["category_id"]], region_of(row, corners)))
     pictures = tuple(_picture(row, images, golden, found.pop(row["id"], []), truth) for row in values["images"])
     if found:
         raise DataError(f"{truth} has boxes for image {min(found)}, which is not listed", "list it under images")
@@ -178,7 +183,7 @@ def _corners(row: dict[str, Any], truth: Path) -> list[float]:
 
 
 def _picture(
-    row: dict[str, Any], images: Path, golden: Path | None, found: list[tuple[list[float], int]], truth: Path
+    row: dict[str, Any], images: Path, golden: Path | None, found: list[_Defect], truth: Path
 ) -> LabelledPicture:
     image = images / row["file_name"]
     if not image.is_file():
@@ -187,8 +192,9 @@ def _picture(
         image_id=int(row["id"]),
         image=image,
         golden=None if golden is None else _golden_of(row, image, golden),
-        boxes=np.array([box for box, _ in found], dtype=np.float32).reshape(-1, 4),
-        labels=np.array([label for _, label in found], dtype=np.int64),
+        boxes=np.array([box for box, _, _ in found], dtype=np.float32).reshape(-1, 4),
+        labels=np.array([label for _, label, _ in found], dtype=np.int64),
+        outlines=tuple(region for _, _, region in found),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data import Boxes, LabelledPicture, Labels, Picture, read_pair
+from models.outlines import Region, chosen
 
 THRESHOLD = 128
 _REPAIR_MARGIN_PX = 3
@@ -26,6 +27,7 @@ class Board:
         labels: int64 (N,).
         name: The picture's file.
         category: For a classifier: the class of the picture as a whole; else -1.
+        outlines: Per box the region of its defect; empty where boxes are all that is known.
     """
 
     part: Picture
@@ -34,6 +36,7 @@ class Board:
     labels: Labels
     name: str = ""
     category: int = -1
+    outlines: tuple[Region, ...] = ()
 
     @property
     def has_golden(self) -> bool:
@@ -80,4 +83,5 @@ def repair(board: Board, kept: np.ndarray) -> Board:
         # A mended neighbour may overlap a defect that stays: the defect wins.
         rows, columns = slice(int(y1), int(np.ceil(y2))), slice(int(x1), int(np.ceil(x2)))
         part[rows, columns] = board.part[rows, columns]
-    return Board(part, board.golden, board.boxes[kept], board.labels[kept])
+    outlines = chosen(board.outlines, kept)
+    return Board(part, board.golden, board.boxes[kept], board.labels[kept], outlines=outlines)

@@ -48,6 +48,8 @@ class InputShape:
         black_level: This level and those below become 0.
         white_level: This level and those above become 1; (127, 128) leaves nothing but black and white.
         two_level: Pictures are thresholded when they are loaded, and augmented as drawings.
+        fit: How pictures of another size are laid into the input: "stretch", or "letterbox", which keeps their
+            shape and fills the rest with a grey border; for parts whose pictures are not all of one shape.
     """
 
     width_px: int = 640
@@ -57,6 +59,7 @@ class InputShape:
     black_level: int = 0
     white_level: int = 255
     two_level: bool = False
+    fit: str = "stretch"
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,8 @@ class Schedule:
         select: What makes a checkpoint the best: "map50", "map50_95", "auroc" or "accuracy"; empty: see
             `TrainingRecipe.selects`.
         targets: Which cells learn an object: "centres", those around its middle; or "aligned", those inside whose class
-            and box agree with it best, for objects that are much larger than a cell (wants `net.suppress_iou`).
+            and box agree with it best, for objects that are much larger than a cell (wants `net.suppress_iou`); or
+            "regions", all cells that the outline covers, for sets with masks or polygons (wants it too).
         upright_steps: The last so many steps see pictures as they lie, neither turned nor mirrored: people draw boxes
             off their defects by a pixel or two, always to the same sides, which a turned picture hides.
         precision: Of what is computed in a step: "fp32", "bf16", or on a GPU "fp16". Weights are always float32.
@@ -161,6 +165,7 @@ class Augmentation:
         roughness: At most: standard deviation of the threshold, of full scale.
         rotation_deg: Turned by so much at most, either way.
         symmetries: Turn and mirror by one of the 8 symmetries of the square.
+        quarter_turns: All 8 of them; else the 4 that keep lengthwise streaks lengthwise. For grey levels and colours.
         stretch: Width against height is changed by this share at most.
         gain: Contrast is changed by this share at most.
         offset: Brightness is changed by this share of full scale at most.
@@ -186,6 +191,7 @@ class Augmentation:
     roughness: float = 0.16
     rotation_deg: float = 0.0
     symmetries: bool = True
+    quarter_turns: bool = True
     stretch: float = 0.0
     gain: float = 0.0
     offset: float = 0.0

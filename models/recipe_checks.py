@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from models.recipe import TrainingRecipe
 
-TARGETS = ("centres", "aligned")
+TARGETS = ("centres", "aligned", "regions")
+FITS = ("stretch", "letterbox")
 PRECISIONS = ("fp32", "bf16", "fp16")
 _FULL_LEVEL = 255
 _ROUGHNESS_LIMIT = 0.3  # beyond it flat copper gets holes
@@ -48,6 +49,9 @@ def _shape_checks(recipe: TrainingRecipe) -> Iterator[tuple[bool, str]]:
     yield not shape.two_level or shape.channels == 1, "input.two_level wants one channel"
     yield not shape.two_level or recipe.kind == "detection", "input.two_level is for detection"
     yield 0 <= shape.black_level < shape.white_level <= _FULL_LEVEL, "input levels must rise, 0 to 255"
+    yield shape.fit in FITS, f"input.fit must be one of {', '.join(FITS)}"
+    is_plain = recipe.kind == "detection" and not shape.two_level and not shape.golden
+    yield shape.fit == "stretch" or is_plain, "input.fit letterbox is for detection in grey or colour without golden"
     yield net.stem_stride_px in (2, 4), "net.stem_stride_px must be 2 or 4"
     yield net.head_stride_px in (4, 8), "net.head_stride_px must be 4 or 8"
     is_grid = net.head_stride_px in (net.stem_stride_px, 2 * net.stem_stride_px)
@@ -75,7 +79,8 @@ def _schedule_checks(recipe: TrainingRecipe) -> Iterator[tuple[bool, str]]:
     yield 0 <= plan.upright_steps <= plan.steps, "train.upright_steps must lie between 0 and train.steps"
     yield plan.targets in TARGETS, f"train.targets must be one of {', '.join(TARGETS)}"
     is_final = not recipe.net.suppress_iou
-    yield plan.targets != "aligned" or not is_final, "train.targets aligned gives several boxes: set net.suppress_iou"
+    gives_one = plan.targets == "centres"
+    yield gives_one or not is_final, f"train.targets {plan.targets} gives several boxes: set net.suppress_iou"
     yield plan.precision in PRECISIONS, f"train.precision must be one of {', '.join(PRECISIONS)}"
     scores = SCORES[recipe.kind]
     yield recipe.selects in scores, f"train.select must be one of {', '.join(scores)} for {recipe.kind}"

@@ -102,8 +102,8 @@ def _from_yaml(file: Path, root: Path) -> _Settings:
     base = base if base.is_dir() else root
     pictures: dict[Path, str] = {}
     problems = []
-    for split in ("train", "val", "test"):
-        for entry in _entries(values.get(split), file):
+    for split, entries in _splits(values, file).items():
+        for entry in entries:
             for image in _pictures(entry, base, file):
                 if pictures.setdefault(image, split) != split:
                     text = f"is in both {pictures[image]} and {split}"
@@ -111,6 +111,14 @@ def _from_yaml(file: Path, root: Path) -> _Settings:
     shape = values.get("kpt_shape")
     keypoints = math.prod(shape) if isinstance(shape, list) and all(isinstance(each, int) for each in shape) else 0
     return _Settings(_names(values["names"], file), pictures, keypoints, tuple(problems))
+
+
+def _splits(values: Mapping[str, Any], file: Path) -> dict[str, list[str]]:
+    """The places of each split. Where all name the same, nothing is divided: trainers want both keys all the same."""
+    named = {split: _entries(values.get(split), file) for split in ("train", "val", "test")}
+    given = [entries for entries in named.values() if entries]
+    is_undivided = len(given) > 1 and all(entries == given[0] for entries in given)
+    return {"": given[0]} if is_undivided else named
 
 
 def _names(names: Any, file: Path) -> dict[int, str]:

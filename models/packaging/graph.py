@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from models.nets.classify import ClassNet
-from models.nets.net import VIEWS, ConvUnit, PeakNet, Trunk, mirrored_channels
+from models.nets.net import ConvUnit, PeakNet, Trunk
 from models.packaging.graph_peaks import PeakWriter
 from models.recipe import InputShape, TrainingRecipe
 
@@ -111,27 +111,16 @@ def build_graph(net: PeakNet | ClassNet, recipe: TrainingRecipe) -> onnx.ModelPr
     """
     shape, writer, folded = recipe.input, GraphWriter(), net.folded()
     names = ["image", "golden"] if shape.golden else ["image"]
-    planes = _write_inputs(writer, names, shape)
-    views = folded.views if isinstance(folded, PeakNet) else 1
-    if views > 1:
-        planes = [_write_views(writer, plane, views, (shape.width_px, shape.height_px)) for plane in planes]
-    maps = _write_maps(writer, folded, planes, shape)
+    maps = _write_maps(writer, folded, _write_inputs(writer, names, shape), shape)
     width, classes = net.widths[-1], len(recipe.classes)
     if isinstance(folded, ClassNet):
         outputs = _write_probabilities(writer, folded, maps[-1])
     else:
         out = _write_head(writer, folded, maps)
         grid = (shape.height_px // folded.stride_px, shape.width_px // folded.stride_px)
-        if views > 1:
-            out = _write_mean(writer, out, folded, grid)
         outputs = _write_peaks(writer, out, classes, grid, folded.stride_px)
     if recipe.net.embedding:
-        deepest = maps[-1]
-        if views > 1:
-            deepest = writer.add(
-                "Gather", [deepest, writer.constant("upright", [0], np.int64)], "embedding.view", axis=0
-            )
-        mean = writer.add("GlobalAveragePool", [deepest], "embedding.map")
+        mean = writer.add("GlobalAveragePool", [maps[-1]], "embedding.map")
         outputs.append(_Output(writer.reshape(mean, "embedding", [1, width]), TensorProto.FLOAT, [1, width]))
     return writer.finish(recipe.name, names, [1, shape.height_px, shape.width_px, shape.channels], outputs)
 
@@ -166,37 +155,6 @@ def _write_inputs(writer: GraphWriter, names: Sequence[str], shape: InputShape) 
     if len(planes) > 1:
         planes.append(writer.add("Abs", [writer.add("Sub", planes, "difference.signed")], "difference"))
     return planes
-
-
-def _write_views(writer: GraphWriter, plane: str, views: int, size_px: tuple[int, int]) -> str:
-    """Writes the copies of a plane that are judged together, as one batch."""
-    copies = []
-    for index, axes in enumerate(VIEWS[:views]):
-        copies.append(_write_mirrored(writer, plane, f"{plane}.view{index}", axes, size_px))
-    return writer.add("Concat", copies, f"{plane}.views", axis=0)
-
-
-def _write_mean(writer: GraphWriter, out: str, net: PeakNet, grid: tuple[int, int]) -> str:
-    """Writes the mean of what the net says of each view, turned back: `PeakNet.raw`."""
-    said = []
-    for index, axes in enumerate(VIEWS[: net.views]):
-        name = f"view{index}"
-        own = writer.add("Gather", [out, writer.constant(f"{name}.place", [index], np.int64)], name, axis=0)
-        if axes:
-            channels = writer.constant(f"{name}.order", mirrored_channels(net.classes, axes), np.int64)
-            own = writer.add("Gather", [own, channels], f"{name}.channels", axis=1)
-        said.append(_write_mirrored(writer, own, f"{name}.upright", axes, grid[::-1]))
-    share = writer.constant("views.share", 1 / net.views, np.float32)
-    return writer.add("Mul", [writer.add("Sum", said, "views.sum"), share], "views.mean")
-
-
-def _write_mirrored(writer: GraphWriter, source: str, name: str, axes: Sequence[int], size: tuple[int, int]) -> str:
-    """Writes a map mirrored along axes, by indices: every runtime takes those, and not every one steps backwards."""
-    for axis in axes:
-        side = size[3 - axis]
-        order = writer.constant(f"backwards{side}", np.arange(side)[::-1], np.int64)
-        source = writer.add("Gather", [source, order], f"{name}.axis{axis}", axis=axis)
-    return source
 
 
 def _stretched(writer: GraphWriter, plane: str, name: str, shape: InputShape) -> str:

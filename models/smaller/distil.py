@@ -165,7 +165,7 @@ def shrunk(batch: Batch, factor: int) -> Batch:
         batch,
         part=_smaller(batch.part, factor),
         golden=None if batch.golden is None else _smaller(batch.golden, factor),
-        targets=Targets(targets.heat, targets.cells, targets.boxes / factor, objects),
+        targets=Targets(targets.heat, targets.cells, targets.boxes / factor, objects, targets.owners),
     )
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from models.data import Picture
 from models.mending import Board, repair
+from models.outlines import turned
 from models.recipe import Augmentation
 
 _EVEN = 0.5
@@ -134,7 +135,8 @@ def turn(crop: Board, size_px: tuple[int, int], way: int) -> Board:
         boxes = np.stack([boxes[:, 0], height - boxes[:, 3], boxes[:, 2], height - boxes[:, 1]], axis=1)
     if way & 4:
         part, golden, boxes = part.swapaxes(0, 1), golden.swapaxes(0, 1), boxes[:, [1, 0, 3, 2]]
-    return Board(part, golden if crop.has_golden else part, boxes, crop.labels)
+    outlines = turned(crop.outlines, size_px, way)
+    return Board(part, golden if crop.has_golden else part, boxes, crop.labels, outlines=outlines)
 
 
 def _maybe_scan_again(picture: Picture, odds: Augmentation, random: np.random.Generator) -> Picture:

@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from models.data import Boxes, Picture
 from models.mending import Board
+from models.outlines import Region, chosen, moved, rectangle
 from models.recipe import Augmentation
 from models.training.augment import mend, turn
 from models.training.augment_light import lit
 
 _FULL = 255.0
-_LEAST_SHARE = 0.4
+_LEAST_SHARE, _LEAST_SHARE_OUTLINED = 0.4, 0.02
 _LEAST_SIDE_PX = 3.0
 _TRIES = 8
 _FEATHER_SHARE = 0.15
@@ -55,10 +56,13 @@ def grey_crop(
     golden = part
     if board.has_golden:
         golden = _warped(board.golden, _misregistered(matrix, odds, random), size_px)
-    boxes, kept = _moved(board.boxes, matrix, size_px)
-    crop = Board(part, golden, boxes, board.labels[kept])
+    # Of a defect whose outline is known, whatever of it is left in the crop is still marked as such.
+    least = _LEAST_SHARE_OUTLINED if board.outlines else _LEAST_SHARE
+    boxes, kept = _moved(board.boxes, matrix, size_px, least)
+    outlines = chosen(moved(board.outlines, matrix), kept)
+    crop = Board(part, golden, boxes, board.labels[kept], outlines=outlines)
     if odds.symmetries:
-        ways = 2 * _AXES_KEPT if size_px[0] == size_px[1] else _AXES_KEPT
+        ways = 2 * _AXES_KEPT if size_px[0] == size_px[1] and odds.quarter_turns else _AXES_KEPT
         crop = turn(crop, size_px, int(random.integers(ways)))
     part = lit(crop.part, odds, random)
     # The golden sample was taken on another day: its light is its own.
@@ -104,8 +108,10 @@ def _warped(picture: Picture, matrix: Affine, size_px: tuple[int, int]) -> Pictu
     return np.asarray(out, np.uint8)
 
 
-def _moved(boxes: Boxes, matrix: Affine, size_px: tuple[int, int]) -> tuple[Boxes, npt.NDArray[np.bool_]]:
-    """The upright hulls of the moved boxes, and which of them are still mostly inside."""
+def _moved(
+    boxes: Boxes, matrix: Affine, size_px: tuple[int, int], least_share: float
+) -> tuple[Boxes, npt.NDArray[np.bool_]]:
+    """The upright hulls of the moved boxes, and which of them are still inside by that share and more."""
     if not len(boxes):
         return boxes, np.zeros(0, bool)
     corners = np.stack([boxes[:, [0, 1]], boxes[:, [2, 1]], boxes[:, [2, 3]], boxes[:, [0, 3]]], axis=1)
@@ -120,7 +126,7 @@ def _moved(boxes: Boxes, matrix: Affine, size_px: tuple[int, int]) -> tuple[Boxe
     area = (whole[:, 2:] - whole[:, :2]).prod(axis=1)
     left = (clipped[:, 2:] - clipped[:, :2]).prod(axis=1)
     least = (clipped[:, 2:] - clipped[:, :2]).min(axis=1)
-    kept = (left > _LEAST_SHARE * area) & (least > _LEAST_SIDE_PX)
+    kept = (left > least_share * area) & (least > _LEAST_SIDE_PX)
     return np.asarray(clipped[kept], np.float32), kept
 
 
@@ -153,8 +159,18 @@ def paste_defect(board: Board, other: Board, random: np.random.Generator) -> Boa
             part = _blended(board.part, patch, x, y, margin)
             boxes = np.concatenate([board.boxes, box[None]]).astype(np.float32)
             labels = np.append(board.labels, other.labels[index])
-            return Board(part, board.golden if board.has_golden else part, boxes, labels)
+            outlines = _with_region(board, other, index, (x - left, y - top))
+            return Board(part, board.golden if board.has_golden else part, boxes, labels, outlines=outlines)
     return board
+
+
+def _with_region(board: Board, other: Board, index: int, shift_px: tuple[int, int]) -> tuple[Region, ...]:
+    """The regions of a board and of the defect laid over it; none where neither board knows any."""
+    if not board.outlines and not other.outlines:
+        return ()
+    own = board.outlines or tuple((rectangle(box),) for box in board.boxes)
+    laid = other.outlines[index] if other.outlines else (rectangle(other.boxes[index]),)
+    return *own, *moved([laid], np.array([[1, 0, shift_px[0]], [0, 1, shift_px[1]]], float))
 
 
 def _meets(boxes: Boxes, box: Boxes) -> bool:

@@ -6,14 +6,18 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 
+from app.detect.detector import Fit, InputSpec
+from app.detect.prepare import Preparation, layout_of
 from app.errors import DataError
 from models.data import LabelledPicture, Picture, load_split, read_pair
 from models.mending import Board, load_board
-from models.recipe import TrainingRecipe
+from models.outlines import Region, moved
+from models.recipe import InputShape, TrainingRecipe
 from models.training.picture_classes import load_classed
 
 TRAIN, VAL = "train", "val"
@@ -38,14 +42,17 @@ def load_training_boards(data_dir: Path, split: str, recipe: TrainingRecipe) -> 
         return [replace(board, category=each.category) for board, each in zip(boards, classed, strict=True)]
     mends = split == TRAIN and (data_dir / "images" / f"{split}_template").is_dir()
     labelled = load_split(data_dir, split, recipe.classes, golden=recipe.input.golden or mends)
-    boards = load_boards(labelled.pictures, recipe)
+    if split == TRAIN and recipe.input.fit == "letterbox":
+        boards = [_letterboxed(each, recipe, recipe.train.crop_px) for each in labelled.pictures]
+    else:
+        boards = load_boards(labelled.pictures, recipe)
     if split == TRAIN and not any(len(board.boxes) for board in boards):
         raise DataError(f"{data_dir}: no picture of the split {split} has a box", "label some defects first")
     return boards
 
 
 def load_boards(pictures: Sequence[LabelledPicture], recipe: TrainingRecipe) -> list[Board]:
-    """Reads pictures as training wants them: of two levels as they are, others stretched to the net's input.
+    """Reads pictures as training wants them: of two levels as they are, others laid into the net's input.
 
     Raises:
         DataError: A file cannot be read, golden samples differ in size from their pictures, or a drawing is smaller
@@ -53,8 +60,9 @@ def load_boards(pictures: Sequence[LabelledPicture], recipe: TrainingRecipe) -> 
     """
     if recipe.input.two_level:
         return [_drawing(each, recipe) for each in pictures]
-    shape = recipe.input
-    return [_stretched(each, (shape.width_px, shape.height_px), shape.channels) for each in pictures]
+    if recipe.input.fit == "letterbox":
+        return [_letterboxed(each, recipe) for each in pictures]
+    return [_stretched(each, recipe) for each in pictures]
 
 
 def _drawing(picture: LabelledPicture, recipe: TrainingRecipe) -> Board:
@@ -72,12 +80,62 @@ def shrink_of(board: Board, recipe: TrainingRecipe) -> int:
     return max(1, round(int(board.part.shape[1]) / recipe.input.width_px))
 
 
-def _stretched(picture: LabelledPicture, size: tuple[int, int], channels: int) -> Board:
-    part, golden = read_pair(picture, channels)
+def _stretched(picture: LabelledPicture, recipe: TrainingRecipe) -> Board:
+    size = recipe.input.width_px, recipe.input.height_px
+    part, golden = read_pair(picture, recipe.input.channels)
     scale = np.array([size[0] / part.shape[1], size[1] / part.shape[0]] * 2, np.float32)
     wide = to_size(part, size)
     template = wide if golden is None else to_size(golden, size)
-    return Board(wide, template, picture.boxes * scale, picture.labels, picture.image.name)
+    outlines = _outlines(picture, recipe, (float(scale[0]), float(scale[1])), (0.0, 0.0))
+    return Board(wide, template, picture.boxes * scale, picture.labels, picture.image.name, outlines=outlines)
+
+
+def _letterboxed(picture: LabelledPicture, recipe: TrainingRecipe, least_px: int | None = None) -> Board:
+    """A picture in its own shape, scaled as a station does, with the border that the net will see.
+
+    Args:
+        picture: The picture.
+        recipe: The recipe.
+        least_px: Leave off all of the border that sides of so many pixels do not need: crops would be mostly border.
+    """
+    spec = input_spec(recipe.input)
+    part, _ = read_pair(picture, spec.channels)
+    preparation = Preparation(spec)
+    placement = preparation.fill(part, None)
+    whole = preparation.image[0] if spec.channels > 1 else preparation.image[0, :, :, 0]
+    rows, columns = layout_of(spec, part.shape[1], part.shape[0]).filled
+    if least_px is not None:
+        rows, columns = _widened(rows, least_px, spec.height_px), _widened(columns, least_px, spec.width_px)
+        whole = whole[rows, columns]
+    else:
+        rows = columns = slice(0, 0)
+    scale = 1 / placement.scale_x, 1 / placement.scale_y
+    shift = -placement.offset_x_px * scale[0] - columns.start, -placement.offset_y_px * scale[1] - rows.start
+    boxes = picture.boxes * np.array([*scale, *scale], np.float32) + np.array([*shift, *shift], np.float32)
+    inside = np.ascontiguousarray(whole)
+    outlines = _outlines(picture, recipe, scale, shift)
+    return Board(inside, inside, boxes, picture.labels, picture.image.name, outlines=outlines)
+
+
+def _widened(filled: slice, least_px: int, most_px: int) -> slice:
+    """At least so many pixels around the middle of a slice, inside 0 to `most_px`."""
+    spare = max(0, min(least_px, most_px) - (filled.stop - filled.start))
+    start = max(0, min(filled.start - spare // 2, most_px - (filled.stop - filled.start) - spare))
+    return slice(start, start + (filled.stop - filled.start) + spare)
+
+
+def _outlines(
+    picture: LabelledPicture, recipe: TrainingRecipe, scale: tuple[float, float], shift: tuple[float, float]
+) -> tuple[Region, ...]:
+    """The regions of defects in pixels of the board, where the recipe learns from them."""
+    if recipe.train.targets != "regions":
+        return ()
+    return moved(picture.outlines, np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]], float))
+
+
+def input_spec(shape: InputShape) -> InputSpec:
+    """What a package says of a recipe's input."""
+    return InputSpec(shape.width_px, shape.height_px, shape.channels, shape.golden, cast("Fit", shape.fit))
 
 
 def to_size(picture: Picture, size: tuple[int, int]) -> Picture:

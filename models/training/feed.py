@@ -18,6 +18,7 @@ from models.training.augment import training_crop
 from models.training.augment_grey import grey_crop
 from models.training.boards import load_boards, shrink_of, to_size
 from models.training.loss import Targets, make_targets
+from models.training.regions import make_region_targets
 
 __all__ = ["Batch", "as_levels", "batches", "load_boards", "make_batch", "to_size"]
 
@@ -77,7 +78,10 @@ def make_batch(boards: Sequence[Board], recipe: TrainingRecipe, step: int) -> Ba
 def _targets(crops: Sequence[Board], recipe: TrainingRecipe) -> Targets:
     if recipe.kind == "classification":
         return make_targets([], 1, 1, 1, 1)
-    size, truths = recipe.train.crop_px, [(crop.boxes, crop.labels) for crop in crops]
+    size = recipe.train.crop_px
+    if recipe.train.targets == "regions":
+        return make_region_targets(crops, len(recipe.classes), size, size, recipe.net.head_stride_px)
+    truths = [(crop.boxes, crop.labels) for crop in crops]
     return make_targets(truths, len(recipe.classes), size, size, recipe.net.head_stride_px)
 
 

@@ -28,12 +28,14 @@ class Targets:
         cells: int64 (M, 3), batch index, row and column of the cells that regress a box.
         boxes: float (M, 4), their boxes x1, y1, x2, y2 in pixels.
         objects: float (K, 6), batch index, class and box of each object.
+        owners: int64 (M,), the object that each of the cells belongs to.
     """
 
     heat: Tensor
     cells: Tensor
     boxes: Tensor
     objects: Tensor
+    owners: Tensor
 
     def to(self, device: torch.device) -> Targets:
         """The same on another device."""
@@ -57,7 +59,8 @@ def make_targets(
     """
     rows, columns, reach = height_px // stride_px, width_px // stride_px, reach_of(stride_px)
     heat = np.zeros((len(truths), classes, rows, columns), np.float32)
-    owner: dict[tuple[int, int, int], Sequence[float]] = {}
+    owner: dict[tuple[int, int, int], int] = {}
+    count = 0
     grid_y, grid_x = np.arange(rows, dtype=np.float32), np.arange(columns, dtype=np.float32)
     for index, (boxes, labels) in enumerate(truths):
         for box, label in zip(boxes, labels, strict=True):
@@ -73,12 +76,13 @@ def make_targets(
                 for x in range(max(0, column - reach), min(columns, column + reach + 1)):
                     centre_x, centre_y = (x + 0.5) * stride_px, (y + 0.5) * stride_px
                     if x1 < centre_x < x2 and y1 < centre_y < y2:
-                        owner[index, y, x] = (x1, y1, x2, y2)
+                        owner[index, y, x] = count
+            count += 1
     cells = torch.tensor(list(owner), dtype=torch.int64).reshape(-1, 3)
-    regressed = torch.tensor(list(owner.values()), dtype=torch.float32).reshape(-1, 4)
+    owners = torch.tensor(list(owner.values()), dtype=torch.int64)
     rows_of = [np.column_stack([np.full(len(labels), n), labels, boxes]) for n, (boxes, labels) in enumerate(truths)]
     objects = torch.from_numpy(np.concatenate([np.zeros((0, 6)), *rows_of]).astype(np.float32))
-    return Targets(torch.from_numpy(heat), cells, regressed, objects)
+    return Targets(torch.from_numpy(heat), cells, objects[owners, 2:], objects, owners)
 
 
 def detection_loss(

@@ -15,12 +15,14 @@ from models.training.aligned import aligned_loss
 from models.training.checkpoint import Net, TrainingState
 from models.training.feed import Batch
 from models.training.loss import detection_loss
+from models.training.regions import region_loss
 from models.training.schedule import average_decay, learning_rate_at
 
 LossFunction = Callable[[Net, Batch, TrainingRecipe], "tuple[Tensor, Tensor]"]
 """From a net and a batch on its device to the loss to minimise, and its parts, detached, to report."""
 
 LOSS_NAMES = {"detection": ("heat_loss", "box_loss"), "classification": ("class_loss",)}
+_LOSSES = {"centres": detection_loss, "aligned": aligned_loss, "regions": region_loss}
 _GRADIENT_NORM = 10.0
 _MEMORY = 0.99  # of the reported losses
 _NAMED = 8
@@ -51,7 +53,7 @@ def batch_loss(net: Net, batch: Batch, recipe: TrainingRecipe) -> tuple[Tensor, 
 
 def label_loss(logits: Tensor, distances: Tensor, batch: Batch, recipe: TrainingRecipe) -> tuple[Tensor, Tensor]:
     """The loss of a detector's outputs against the labels, by the recipe's way of choosing cells."""
-    loss = aligned_loss if recipe.train.targets == "aligned" else detection_loss
+    loss = _LOSSES[recipe.train.targets]
     return loss(logits, distances, batch.targets, recipe.net.head_stride_px, recipe.train.box_weight)
 
 

@@ -113,6 +113,15 @@ def test_coco_that_names_a_picture_outside_its_folder_is_refused(tmp_path):
 # YOLO
 
 
+def test_yolo_splits_that_all_name_the_same_divide_nothing(tmp_path):
+    root = write_yolo(tmp_path, {"a.png": "0 0.5 0.5 0.2 0.2\n"})
+    (root / "data.yaml").write_text("path: .\ntrain: images/train\nval: images/train\nnames: [hole, blob]\n")
+    reading = read_source(root, OPTIONS)
+
+    assert [each.split for each in reading.samples] == [""]
+    assert reading.problems == ()
+
+
 def test_yolo_box_polygon_and_rotated_box_are_boxes_around_them(tmp_path):
     pytest.importorskip("yaml", reason='pip install "takt-inspect[train]"')
     text = "0 0.5 0.5 0.25 0.5\n1 0.1 0.2 0.3 0.2 0.3 0.4\n1 0 0 0.5 0 0.5 0.5 0 0.5\n"

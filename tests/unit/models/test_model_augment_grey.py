@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from models.mending import Board
+from models.outlines import rectangle
 from models.recipe import Augmentation
 from models.training.augment_grey import grey_crop, paste_defect
 from models.training.augment_light import lit
@@ -229,3 +230,49 @@ def test_colours_drift_apart_a_little():
     cast = lit(flat, dataclasses.replace(STILL, gain=0.4), np.random.default_rng(1)).astype(float)
     spans = cast.max(axis=(0, 1)) - cast.min(axis=(0, 1))
     assert 0 < np.ptp(spans) < 0.2 * spans.mean()
+
+
+def outlined(source):
+    """The same board with the outlines of its squares."""
+    return dataclasses.replace(source, outlines=tuple((rectangle(box),) for box in source.boxes))
+
+
+def hull_of(region):
+    points = np.concatenate(region)
+    return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+@pytest.mark.parametrize("change", [{}, {"scale_min": 0.7, "scale_max": 1.5}, {"stretch": 0.15}, {"symmetries": True}])
+def test_outlines_move_with_their_defects(change):
+    odds = dataclasses.replace(STILL, **change)
+    for seed in range(12):
+        crop = grey_crop(outlined(board()), (), SIZE, odds, np.random.default_rng(seed))
+        for box, region in zip(crop.boxes, crop.outlines, strict=True):
+            assert np.abs(np.clip(hull_of(region), 0, 96) - box).max() < 0.01
+
+
+def test_outline_of_a_pasted_defect_comes_along():
+    for there in (board(), outlined(board())):
+        mixed = paste_defect(outlined(board(boxes=((4, 4, 20, 20),))), there, np.random.default_rng(1))
+        assert [hull_of(region).tolist() for region in mixed.outlines] == mixed.boxes.tolist()
+        assert len(mixed.boxes) == 2
+
+
+def test_boards_without_outlines_get_none_by_pasting():
+    assert paste_defect(board(boxes=()), board(), np.random.default_rng(0)).outlines == ()
+
+
+def test_what_is_left_of_an_outlined_defect_in_a_crop_stays_marked():
+    wide = board(boxes=((0, 60, 160, 80),))
+    odds = dataclasses.replace(STILL, scale_min=4.0, scale_max=4.0)
+    plain, marked = (grey_crop(each, (), SIZE, odds, np.random.default_rng(0)) for each in (wide, outlined(wide)))
+    assert (len(plain.boxes), len(marked.boxes)) == (0, 1)
+
+
+def test_without_quarter_turns_lengthwise_streaks_stay_lengthwise():
+    streaks = np.tile(np.arange(0, 160, dtype=np.uint8), (160, 1))
+    source = Board(streaks, streaks, np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
+    odds = dataclasses.replace(STILL, symmetries=True, quarter_turns=False)
+    ways = [grey_crop(source, (), SIZE, odds, np.random.default_rng(seed)).part for seed in range(16)]
+    assert all((each == each[0]).all() for each in ways)
+    assert {bool(each[0, 0] < each[0, -1]) for each in ways} == {True, False}, "and they are mirrored still"

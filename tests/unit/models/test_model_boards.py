@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from app.detect.prepare import Preparation
 from app.errors import DataError
 from models.recipe import InputShape, recipe_from_dict
-from models.training.boards import check_scores, fingerprint, load_training_boards, remarks, to_size
+from models.training.boards import check_scores, fingerprint, input_spec, load_training_boards, remarks, to_size
 from models.training.picture_classes import load_classed
 
 CLASSES = ("ok", "bad")
@@ -172,3 +173,53 @@ def test_picture_without_label_and_box_is_good(data_dir):
 def test_picture_whose_class_cannot_be_told_is_named(data_dir):
     with pytest.raises(DataError, match=r"000\.png has the class 'hole', and the recipe's classes are ok, bad"):
         load_classed(data_dir, "val", CLASSES, ("ok",), golden=False)
+
+
+@pytest.fixture
+def boxed(recipe):
+    """A recipe whose net sees pictures in their own shape, on a wide input."""
+    return dataclasses.replace(
+        with_input(recipe, width_px=256, height_px=128, golden=False, fit="letterbox"),
+        train=dataclasses.replace(recipe.train, crop_px=160),
+    )
+
+
+def test_letterboxed_pictures_are_what_a_station_shows_its_model(data_dir, boxed):
+    board = load_training_boards(data_dir, "val", boxed)[0]
+    preparation = Preparation(input_spec(boxed.input))
+    preparation.fill(cv2.imread(str(data_dir / "images" / "val" / "000.png"), cv2.IMREAD_GRAYSCALE), None)
+    assert np.array_equal(board.part, preparation.image[0, :, :, 0])
+
+
+def test_boxes_of_letterboxed_pictures_lie_where_the_picture_does(data_dir, recipe, boxed):
+    plain = load_training_boards(data_dir, "val", recipe)[0]
+    board = load_training_boards(data_dir, "val", boxed)[0]
+    assert np.allclose(board.boxes, plain.boxes * (128 / 96) + [64, 0, 64, 0], atol=0.01)
+
+
+def test_training_sees_no_more_border_than_a_crop_needs(data_dir, boxed):
+    small = dataclasses.replace(boxed, train=dataclasses.replace(boxed.train, crop_px=64))
+    whole = load_training_boards(data_dir, "val", boxed)[0]
+    for recipe, width in ((boxed, 160), (small, 128)):
+        board = load_training_boards(data_dir, "train", recipe)[0]
+        assert board.part.shape == (128, width)
+        box = np.round(board.boxes[0]).astype(int)
+        assert board.part[box[1] + 2 : box[3] - 2, box[0] + 2 : box[2] - 2].max() == 0, "the hole lies in its box"
+    assert whole.part.shape == (128, 256)
+
+
+def test_outlines_come_along_where_a_recipe_learns_from_them(data_dir, boxed):
+    regions = dataclasses.replace(boxed, train=dataclasses.replace(boxed.train, targets="regions"))
+    for split in ("train", "val"):
+        board = load_training_boards(data_dir, split, regions)[0]
+        hulls = [[*region[0].min(axis=0), *region[0].max(axis=0)] for region in board.outlines]
+        assert np.allclose(hulls, board.boxes, atol=0.01)
+    assert load_training_boards(data_dir, "val", boxed)[0].outlines == ()
+
+
+@pytest.mark.parametrize("change", [{"golden": True}, {"two_level": True}, {"fit": "corner"}])
+def test_letterbox_is_for_single_pictures_in_grey_or_colour(boxed, change):
+    values = boxed.to_dict()
+    values["input"] |= change
+    with pytest.raises(DataError, match=r"input\.fit"):
+        recipe_from_dict(values, "the test")

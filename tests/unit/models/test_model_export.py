@@ -144,3 +144,12 @@ def test_classifier_becomes_a_package_that_judges(recipe, tmp_path):
     package = load_package(tmp_path / "sorts")
     assert (package.kind, package.good_classes) == ("classification", ("hole",))
     assert package.frames[0].picture_score == pytest.approx(0.5, abs=0.2)
+
+
+def test_package_lays_pictures_into_its_input_as_the_recipe_did(recipe, tmp_path):
+    for fit in ("stretch", "letterbox"):
+        shape = dataclasses.replace(recipe.input, golden=False, two_level=False, width_px=128, fit=fit)
+        wide = dataclasses.replace(recipe, input=shape)
+        save_state(new_state(wide), wide, tmp_path / "best.pt")
+        export_package(tmp_path / "best.pt", tmp_path / fit, 0.4)
+        assert load_package(tmp_path / fit, is_draft=True).spec.fit == fit

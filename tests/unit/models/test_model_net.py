@@ -17,11 +17,11 @@ pytestmark = pytest.mark.train
 
 
 SHAPES = {
-    "stride 8": NetShape(8, (8,), (8, 12), (), (8,), 8),
-    "stride 4": NetShape(8, (8,), (12,), (), (8, 16), 4),
-    "deep": NetShape(8, (8, 8), (12,), (16, 16), (8,), 8),
-    "deep at stride 4": NetShape(8, (8,), (12,), (16,), (8,), 4),
-    "single kernels": NetShape(8, (8,), (8, 8), (), (8,), 8, is_branched=False),
+    "stride 8": NetShape(8, (8,), (8, 12), (), (8,), head_stride_px=8),
+    "stride 4": NetShape(8, (8,), (12,), (), (8, 16), head_stride_px=4),
+    "deep": NetShape(8, (8, 8), (12,), (16, 16), (8,), head_stride_px=8),
+    "deep at stride 4": NetShape(8, (8,), (12,), (16,), (8,), head_stride_px=4),
+    "single kernels": NetShape(8, (8,), (8, 8), (), (8,), head_stride_px=8, is_branched=False),
 }
 
 

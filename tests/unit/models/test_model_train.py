@@ -53,11 +53,18 @@ def test_a_few_steps_lower_the_loss(boards, recipe):
     assert sum(losses[-5:]) < 0.85 * sum(losses[:5])
 
 
-@pytest.fixture(params=["drawings", "grey", "colour", "grey alone", "colour alone"])
+@pytest.fixture(params=["drawings", "grey", "colour", "grey alone", "colour alone", "outlined in a border"])
 def any_recipe(request, recipe):
     """The recipe for each kind of input."""
     if request.param == "drawings":
         return recipe
+    if "border" in request.param:
+        return dataclasses.replace(
+            recipe,
+            input=InputShape(160, 96, fit="letterbox"),
+            net=dataclasses.replace(recipe.net, suppress_iou=0.5),
+            train=dataclasses.replace(recipe.train, targets="regions"),
+        )
     colour, alone = "colour" in request.param, "alone" in request.param
     return dataclasses.replace(recipe, input=InputShape(96, 96, channels=3 if colour else 1, golden=not alone))
 
