@@ -1,19 +1,24 @@
 """The busy neighbours, as processes of their own: `python -m app.bench.busy PARENT KIND ...`, until they are to end.
 
-They import nothing but the standard library, so that they are busy at once. Each writes as its last word how much it
+They import next to nothing, so that they are busy at once. Each writes as its last word how much it
 has done: a neighbour that did nothing would prove nothing.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
+
+from app.tied import tied
 
 CHUNK_BYTES = 1 << 20
 FILE_BYTES = 64 << 20
@@ -74,6 +79,35 @@ def read_pages(parent: int, port: int, clients: int) -> dict[str, int]:
     return {"bytes": received, "streams": len(streams.get_map())}
 
 
+def have_judged(parent: int, state: str, line: str, *packages: str) -> dict[str, int]:
+    """Has other models judge the parts that are kept, as the pages do: one at a time, behind everything else."""
+    parts = 0
+    words = ["--state", state, "--line", line, "--lines"]
+    try:
+        for package in itertools.cycle(packages):
+            if os.getppid() != parent:
+                break
+            asked = [sys.executable, "-m", "app.cli", "models", "opinion", package, *words]
+            with subprocess.Popen(  # noqa: S603 - our own command
+                tied(asked), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            ) as child:
+                assert child.stdout is not None
+                try:
+                    for said in child.stdout:
+                        parts += _is_judged(said)
+                finally:
+                    child.kill()
+    except _EndedError:
+        pass
+    return {"parts": parts}
+
+
+def _is_judged(said: bytes) -> bool:
+    with suppress(ValueError):
+        return json.loads(said).get("judged") is True
+    return False
+
+
 def _fetch(port: int, page: str) -> int:
     size = 0
     with _ask(port, page) as answer:
@@ -97,7 +131,8 @@ def main(words: Sequence[str]) -> None:
     """Does what the words say until SIGTERM, or until whoever started it is gone.
 
     Args:
-        words: The id of whoever started it, then `cpu`, `disk FOLDER` or `web PORT CLIENTS`.
+        words: The id of whoever started it, then `cpu`, `disk FOLDER`, `web PORT CLIENTS` or
+            `opinion STATE LINE PACKAGE ...`.
     """
     # As a word: whoever started it may have died before this line.
     parent, work = int(words[0]), list(words[1:])
@@ -110,6 +145,8 @@ def main(words: Sequence[str]) -> None:
             done = write(parent, folder)
         case ["web", port, clients]:
             done = read_pages(parent, int(port), int(clients))
+        case ["opinion", state, line, *packages]:
+            done = have_judged(parent, state, line, *packages)
         case _:
             sys.exit(f"no such work: {' '.join(words)}")
     sys.stdout.write(json.dumps(done) + "\n")

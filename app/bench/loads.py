@@ -18,8 +18,12 @@ LOADS: Mapping[str, str] = {
     "record": "the recorder works, and keeps every picture",
     "disk": "a process writes, and waits for the disk after each megabyte",
     "cpu": "one process per core computes at normal priority",
+    "opinion": "other models judge the parts so far, one at a time at low priority",
 }
 CLIENTS = 10
+OTHERS = ("pcb-nano", "pcb", "pcb-golden")
+"""Packages that are asked. The one that judges on the line has no opinion of its own parts."""
+
 _END_S = 5.0
 
 
@@ -117,7 +121,9 @@ class Recording:
                 os.kill(pid, number)
 
 
-def make_loads(names: Sequence[str], *, port: int, disk: Path, recorder: Recording) -> tuple[Load, ...]:
+def make_loads(
+    names: Sequence[str], *, port: int, disk: Path, recorder: Recording, state: Path, line: Path
+) -> tuple[Load, ...]:
     """The loads by name.
 
     Args:
@@ -125,10 +131,13 @@ def make_loads(names: Sequence[str], *, port: int, disk: Path, recorder: Recordi
         port: Where the pages are.
         disk: The folder that is written to.
         recorder: The recorder.
+        state: The station's state folder.
+        line: The line's file.
     """
     words = {
         "web": [["web", str(port), str(CLIENTS)]],
         "disk": [["disk", str(disk)]],
         "cpu": [["cpu"]] * (os.cpu_count() or 1),
+        "opinion": [["opinion", str(state), str(line), *OTHERS]],
     }
     return tuple(recorder if name == "record" else Busy(name, words[name]) for name in names)

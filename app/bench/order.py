@@ -74,8 +74,8 @@ class Order:
 
     @property
     def has_recorder(self) -> bool:
-        """The recorder takes part."""
-        return "record" in self.loads
+        """The recorder takes part: as a load, or as other models need the pictures that it keeps."""
+        return "record" in self.loads or "opinion" in self.loads
 
     @property
     def has_web(self) -> bool:

@@ -71,7 +71,14 @@ def run(order: Order, plan: Plan, stand: Stand, geometry: Geometry, port: int, h
     """
     kinds = [*_ALWAYS, *([Kind.RECORDER] if order.has_recorder else []), *([Kind.WEB] if order.has_web else [])]
     supervisor = supervisor_of(stand, kinds, parts_per_min=order.parts_per_min, port=port, say=hearers.process)
-    loads = make_loads(order.loads, port=port, disk=stand.setup.folder, recorder=_recording(supervisor, stand.state))
+    loads = make_loads(
+        order.loads,
+        port=port,
+        disk=stand.setup.folder,
+        recorder=_recording(supervisor, stand.state),
+        state=stand.state,
+        line=stand.setup.path,
+    )
     with ExitStack() as opened:
         injector = _injector(order, stand, geometry, opened)
         course = Course(plan, stand, geometry, loads, hearers.part, injector)

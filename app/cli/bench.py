@@ -50,10 +50,11 @@ Loads = Annotated[
     list[str] | None,
     typer.Option(
         "--load",
-        metavar="web|record|disk|cpu",
+        metavar="web|record|disk|cpu|opinion",
         help="Keep a neighbour busy in every second block of the run, and tell the ratio: web: ten browsers read the"
         " page; record: the recorder keeps every picture; disk: a process writes and syncs; cpu: one process per core"
-        " computes. May be given several times.",
+        " computes; opinion: other models judge the parts so far, as takt models opinion does. May be given several"
+        " times.",
     ),
 ]
 Fails = Annotated[

@@ -21,7 +21,7 @@ from app.clock import NS_PER_S, Clock
 from app.detect.detector import Detector
 from app.detect.package import Package
 from app.entries.adopting import put_to_work
-from app.entries.toolroom import MOST_BYTES, paged
+from app.entries.toolroom import LET_GO, MOST_BYTES, paged
 from app.errors import CommandRefusedError, TaktError
 from app.setup import Setup
 from app.tied import tied
@@ -34,7 +34,7 @@ _GONE = "start the station anew with it; until then the old recipe stays"
 
 
 class PreparingApart:
-    """Has recipes prepared in a process of its own.
+    """Has recipes prepared in a process of its own, which starts itself again when it dies over one.
 
     Started before the station has its priority, as a process takes over that of whoever starts it.
 
@@ -101,10 +101,7 @@ class PreparingApart:
         try:
             told, memory, _, _ = socket.recv_fds(self._door, MOST_BYTES, 1)
         except BlockingIOError:
-            is_late = self._clock.now_ns() - self._since_ns > LIMIT_NS
-            return (
-                _refusal("the recipe was not prepared in time", "try again; the old recipe stays") if is_late else None
-            )
+            return self._late() if self._clock.now_ns() - self._since_ns > LIMIT_NS else None
         except OSError:
             told, memory = b"", []
         if not told:
@@ -117,6 +114,11 @@ class PreparingApart:
         self._door.close()
         self._child.kill()
         self._child.wait()
+
+    def _late(self) -> TaktError:
+        """Whoever hangs over it has a successor for the next one."""
+        self._child.send_signal(LET_GO)
+        return _refusal("the recipe was not prepared in time", "try again; the old recipe stays")
 
     def _heard(self, said: dict[str, Any], memory: list[int]) -> TaktError | None:
         if said["number"] != self._number:  # an answer that nobody waits for any more

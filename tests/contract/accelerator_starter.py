@@ -21,17 +21,30 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Started:
-    """A process that was started; the same words as `subprocess.Popen` has."""
+    """A process that was started, or is about to be; the same words as `subprocess.Popen` has."""
 
-    def __init__(self, starter, pid, said):
-        self.pid = pid
+    def __init__(self, starter, number, said):
         self.returncode = None
         self._starter = starter
+        self._number = number
         self._said = said
+
+    @property
+    def is_there(self):
+        """It has a process: until then it is only asked for."""
+        return len(self._starter.pids) > self._number
+
+    @property
+    def pid(self):
+        end = time.monotonic() + PATIENCE_S
+        while not self.is_there:
+            assert time.monotonic() < end, "nothing is started"
+            self._starter.hear(0.05)
+        return self._starter.pids[self._number]
 
     def poll(self):
         self._starter.hear(0)
-        self.returncode = self._starter.ends.get(self.pid)
+        self.returncode = self._starter.ends.get(self._starter.pids[self._number]) if self.is_there else None
         return self.returncode
 
     def wait(self):
@@ -60,7 +73,8 @@ class Starter:
 
     def __init__(self):
         self.ends = {}
-        self._pids = []
+        self.pids = []
+        self._asked = 0
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.contract.accelerator_starter"],
             cwd=ROOT,
@@ -71,14 +85,11 @@ class Starter:
         self._tail = b""
 
     def start(self, said, words):
-        """Starts `takt WORDS...`; what it says goes into the file `said`."""
+        """Has `takt WORDS...` started, and does not wait for it; what it says goes into the file `said`."""
         self._process.stdin.write("\x1f".join(map(str, (said, *words))).encode() + b"\n")
         self._process.stdin.flush()
-        count, end = len(self._pids), time.monotonic() + PATIENCE_S
-        while len(self._pids) == count:
-            assert time.monotonic() < end, "nothing is started"
-            self.hear(0.05)
-        return Started(self, self._pids[-1], said)
+        self._asked += 1
+        return Started(self, self._asked - 1, said)
 
     def hear(self, wait_s):
         """Takes in what it has said."""
@@ -88,7 +99,7 @@ class Starter:
         for line in lines:
             match line.decode().split():
                 case ["started", pid]:
-                    self._pids.append(int(pid))
+                    self.pids.append(int(pid))
                 case ["ended", pid, code]:
                     self.ends[int(pid)] = int(code)
 

@@ -1,6 +1,7 @@
 """A thousand failures of the accelerator at 1,200 parts a minute: every part has its verdict, and it comes back."""
 
 import contextlib
+import gc
 import random
 import sys
 import time
@@ -74,7 +75,8 @@ class Belt:
             self.failovers[kind] += 1
             if self.rig.sickness.fired > fired:
                 self.standby_ms[kind].append((result.pre_ns + result.infer_ns + result.decode_ns) / NS_PER_MS)
-                self.after_ms[kind].append((done_ns - self.rig.sickness.cut_off_ns) / NS_PER_MS)
+                if self.rig.sickness.fired_ns >= due_ns:  # the deadline is that of the first strike
+                    self.after_ms[kind].append((done_ns - self.rig.sickness.cut_off_ns) / NS_PER_MS)
         return done_ns
 
     def fail(self, kind):
@@ -106,6 +108,8 @@ class Belt:
 
     def _end_still_one(self):
         """The watchdog does it on a line, a second after the last beat."""
+        if not self.rig.process.is_there:
+            return
         if Path(f"/proc/{self.rig.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T":
             self.rig.process.kill()
 
@@ -152,6 +156,10 @@ def run(failures, kinds, seed):
     chance = random.Random(seed)
     with rig_of("sick") as rig, contextlib.ExitStack() as ending:
         ending.callback(schedule, OTHER, 0)
+        # As in a station: what a test session holds in memory takes longer to look through than a part may wait.
+        gc.collect()
+        gc.disable()
+        ending.callback(gc.enable)
         rig.start()
         rig.station(rules=tolerant(slice_ns=30 * NS_PER_MS, check_every_ns=200 * NS_PER_MS))
         rig.trusted()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import signal
 import time
@@ -16,6 +17,7 @@ from app.clock import NS_PER_S, SystemClock, VirtualClock
 from app.detect.registration import Registrar
 from app.detect.zoo import find_package, zoo_folder
 from app.entries.preparing import LIMIT_NS, PreparingApart
+from app.entries.toolroom import wait_s
 from app.errors import CommandRefusedError, ConfigError, DataError, TaktError
 from app.setup import load_setup, twin_line
 from tests.unit.detect.scripted_detector import ScriptedDetector
@@ -60,6 +62,14 @@ def mortal(setup):
     """One that a test may kill; it has loaded nothing."""
     with contextlib.closing(started(setup, VirtualClock())) as one:
         yield one
+
+
+def eventually(look):
+    end_s = time.monotonic() + PATIENCE_S
+    while not (found := look()):
+        assert time.monotonic() < end_s, "it does not come to pass"
+        time.sleep(0.001)
+    return found
 
 
 def settled(apart, text, seen=SIZE):
@@ -116,28 +126,102 @@ def test_answer_that_nobody_waits_for_any_more_is_no_answer_to_the_next(apart):
     assert settled(apart, RECIPE.replace("other", "second"))[0].recipe.name == "second"
 
 
-def test_process_that_has_died_refuses_and_the_old_recipe_stays(mortal):
-    mortal._child.kill()
-    mortal._child.wait()
-    with pytest.raises(CommandRefusedError, match="has ended; start the station anew"):
-        mortal.begin(RECIPE, SIZE)
+def whoever_prepares(apart):
+    """The process that prepares, which the one that the station has started keeps at work."""
+    children = Path(f"/proc/{apart._child.pid}/task/{apart._child.pid}/children")
+    return int(eventually(lambda: children.read_text().split())[0])
 
 
-def test_process_that_dies_while_it_prepares_is_told_in_words(mortal):
-    mortal._child.send_signal(signal.SIGSTOP)
+def has_ended(pid):
+    """Also where nobody has asked for how it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def successor_of(pid, apart):
+    return eventually(lambda: (now := whoever_prepares(apart)) != pid and now)
+
+
+@pytest.fixture
+def endless(setup):
+    """A golden sample that nobody comes to the end of; called, it waits until somebody reads it."""
+    path = setup.folder / "endless.png"
+    os.mkfifo(path)
+    opened = []
+
+    def is_read():
+        with contextlib.suppress(OSError):  # nobody reads it yet
+            opened.append(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    yield lambda: eventually(is_read)
+    for each in opened:
+        os.close(each)
+    path.unlink()
+
+
+ENDLESS = 'golden_sample = "endless.png"\n'
+
+
+def test_process_that_dies_over_a_recipe_refuses_it_and_prepares_the_next(mortal, endless):
+    mortal.begin(ENDLESS, SIZE)
+    endless()
+    assert mortal.result() is None
+    dead = whoever_prepares(mortal)
+    os.kill(dead, signal.SIGKILL)
+    refusal = eventually(mortal.result)
+    assert type(refusal) is CommandRefusedError
+    assert "has ended over this one (Killed); it is started again by itself: try again" in str(refusal)
+    assert settled(mortal, RECIPE)[0].recipe.name == "other"
+    assert whoever_prepares(mortal) != dead
+
+
+def test_process_that_has_died_while_nobody_asked_is_not_missed(mortal):
+    os.kill(whoever_prepares(mortal), signal.SIGKILL)
+    assert settled(mortal, RECIPE)[0].recipe.name == "other"
+
+
+def test_recipe_that_nobody_had_begun_is_prepared_by_the_successor(mortal):
+    first = whoever_prepares(mortal)
+    os.kill(first, signal.SIGSTOP)
     mortal.begin(RECIPE, SIZE)
     assert mortal.result() is None
-    mortal._child.kill()
-    mortal._child.wait()
-    assert "has ended" in str(mortal.result())
+    os.kill(first, signal.SIGKILL)
+    assert eventually(mortal.result).recipe.name == "other"
 
 
-def test_process_that_hangs_holds_up_no_second_change(mortal):
-    mortal._child.send_signal(signal.SIGSTOP)
-    mortal.begin(RECIPE, SIZE)
+def test_process_that_hangs_over_a_recipe_is_ended_and_prepares_the_next(mortal, endless):
+    mortal.begin(ENDLESS, SIZE)
+    endless()
+    hung = whoever_prepares(mortal)
     assert mortal.result() is None
     mortal._clock.advance_to(mortal._clock.now_ns() + LIMIT_NS + NS_PER_S)
-    assert "not prepared in time" in str(mortal.result())
+    assert "not prepared in time; try again" in str(mortal.result())
+    successor_of(hung, mortal)
+    assert settled(mortal, RECIPE)[0].recipe.name == "other"
+
+
+def test_process_that_dies_soon_each_time_is_started_less_and_less_often():
+    waits = [wait_s(ends) for ends in range(1, 40)]
+    assert waits[:4] == [0.25, 0.5, 1.0, 2.0]
+    assert waits == sorted(waits)
+    assert waits[-1] == 10.0
+
+
+def test_process_goes_before_the_station_when_memory_runs_out(mortal):
+    score = Path(f"/proc/{whoever_prepares(mortal)}/oom_score_adj")
+    assert eventually(lambda: int(score.read_text()) == 500)
+
+
+def test_nobody_left_to_start_it_refuses_and_the_old_recipe_stays(mortal):
+    prepares = whoever_prepares(mortal)
+    mortal._child.kill()
+    mortal._child.wait()
+    eventually(lambda: has_ended(prepares))
+    with pytest.raises(CommandRefusedError, match="has ended; start the station anew"):
+        mortal.begin(RECIPE, SIZE)
 
 
 def test_process_ends_with_the_station_and_leaves_no_descriptor(setup):
