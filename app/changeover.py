@@ -133,7 +133,8 @@ class Changeover:
                 could prepare it.
         """
         if self._preparing is None:
-            raise CommandRefusedError("this station cannot change its recipe while it runs", "start it anew with it")
+            what = "this station cannot change its recipe while it runs"
+            raise CommandRefusedError(what, "start it anew with it", code="RECIPE_FIXED")
         if proposal.role not in RECIPE_ROLES:
             raise CommandRefusedError(
                 f"role {proposal.role!r} may not change the recipe", f"ask one of: {', '.join(RECIPE_ROLES)}"
@@ -141,7 +142,7 @@ class Changeover:
         if not proposal.by.strip() or not proposal.reason.strip():
             raise CommandRefusedError("a change of recipe needs a name and a reason", "give both")
         if self._waiting is not None:
-            raise CommandRefusedError("another change of recipe is under way", "wait for it")
+            raise CommandRefusedError("another change of recipe is under way", "wait for it", code="RECIPE_UNDER_WAY")
         self._preparing.begin(proposal.text, self._verdicts.seen)
         self._waiting = (proposal, answer, self._clock.now_ns())
 

@@ -21,7 +21,7 @@ def no_accelerator(_tracker: Tracker, _by: str, _reason: str) -> None:
     Raises:
         CommandRefusedError: Always.
     """
-    raise CommandRefusedError("this lane has no accelerator", "name one in model.accelerator")
+    raise CommandRefusedError("this lane has no accelerator", "name one in model.accelerator", code="NO_ACCELERATOR")
 
 
 class Desk:
@@ -84,14 +84,15 @@ class Desk:
 
     def _told(self, outcome: int | TaktError) -> Reply:
         if isinstance(outcome, TaktError):
-            return Reply(ok=False, what=outcome.what, mend=outcome.mend, **self._place())
+            why = outcome
+            return Reply(ok=False, what=why.what, mend=why.mend, code=why.code, values=why.values, **self._place())
         return Reply(ok=True, epoch=self._place()["epoch"], sequence=outcome)
 
     def _answered(self, request: Request) -> Reply:
         try:
             self._station.ask(lambda tracker: self._carry_out(request, tracker))
         except TaktError as error:
-            return Reply(ok=False, what=error.what, mend=error.mend, **self._place())
+            return self._told(error)
         return Reply(ok=True, **self._place())
 
     def _place(self) -> dict[str, int]:

@@ -26,10 +26,14 @@ builtin kind that a caller would expect, so that code which knows nothing of Tak
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 # As far as the last @: a password that was not escaped may hold one, and must not be shown for that.
 _LOGIN = re.compile(r"(?<=://)([^:/?#]*):.*@", re.DOTALL)
 _SECRET = re.compile(r"(?i)((?:password|passwd|pass|pwd|token|secret|key)=)[^&;#/]*")
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class TaktError(Exception):
@@ -38,14 +42,19 @@ class TaktError(Exception):
     Args:
         what: What is wrong and where, without a full stop.
         mend: What the reader does about it, as an instruction.
+        code: The reason as a code that does not change with the sentence, where pages say it in other languages:
+            `refused.CODE` is the key of its words. Empty: it has none.
+        values: What those words name.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, mend: str) -> None:
+    def __init__(self, what: str, mend: str, *, code: str = "", values: Mapping[str, str] = _NOTHING) -> None:
         super().__init__(what, mend)
         self.what = what
         self.mend = mend
+        self.code = code
+        self.values = dict(values)
 
     def __str__(self) -> str:
         return f"{self.what}; {self.mend}"

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from app.config import Line
 from app.detect.detector import InputSpec
 from app.detect.package import Package
 from app.errors import ConfigError
-from app.recipe import Recipe
+from app.recipe import Recipe, check_package, check_recipe
 from app.setup import check_gates
-
-
-def check_recipe(recipe: Recipe, classes: Sequence[str], where: str) -> None:
-    """Refuses a recipe with rules for classes that the model does not know.
-
-    Args:
-        recipe: The recipe.
-        classes: The classes of the model.
-        where: The recipe's file, for the message.
-
-    Raises:
-        ConfigError: A rule is for no class of the model.
-    """
-    unknown = [label for label in recipe.classes if label not in classes]
-    if unknown:
-        raise ConfigError(
-            f"{where} has rules for {', '.join(map(repr, unknown))}, which the model does not know",
-            f"use its classes: {', '.join(classes)}",
-        )
 
 
 def check_region(recipe: Recipe, line: Line, where: str) -> None:
@@ -92,25 +72,6 @@ def check_place(recipe: Recipe, folder: Path, where: str) -> None:
         )
 
 
-def check_package(recipe: Recipe, package: Package, where: str) -> None:
-    """Refuses a recipe that was written for another model.
-
-    Args:
-        recipe: The recipe.
-        package: The model that judges.
-        where: The recipe's name, for the message.
-
-    Raises:
-        ConfigError: It was.
-    """
-    if recipe.package and recipe.package != package.name:
-        raise ConfigError(
-            f"{where} is for the model package {recipe.package!r}, and {package.name!r} judges here",
-            f"activate that first: takt models activate {recipe.package}, and start the station anew; or choose"
-            f" a recipe for {package.name!r}",
-        )
-
-
 def check_fit(recipe: Recipe, line: Line, folder: Path, package: Package) -> None:
     """Refuses a recipe that cannot work on this line with this model.
 
@@ -125,7 +86,7 @@ def check_fit(recipe: Recipe, line: Line, folder: Path, package: Package) -> Non
             golden sample that is missing or elsewhere.
     """
     where = f"recipe {recipe.name!r}"
-    check_package(recipe, package, where)
+    check_package(recipe, package.name, where)
     check_gates(recipe, line)
     check_recipe(recipe, package.classes, where)
     check_region(recipe, line, where)

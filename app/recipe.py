@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from app.config import Name, Settings
+from app.config import Name, Settings, Title
+from app.errors import ConfigError
 from app.toml import parse_toml, read_toml, validated
 
 
@@ -52,7 +54,7 @@ class Recipe(Settings):
     """A whole recipe file."""
 
     schema_version: Literal[1] = Field(1, alias="schema", description="version of this layout")
-    name: Name = Field("default", description="what people call the recipe")
+    name: Title = Field("default", description="what people call the recipe")
     package: str = Field(
         "", max_length=120, description="model package that it is written for; empty: any that knows its classes"
     )
@@ -101,3 +103,45 @@ def parse_recipe(text: str, where: str) -> Recipe:
         ConfigError: It is no TOML, or has keys or values that cannot be.
     """
     return validated(Recipe, parse_toml(text, where), where)
+
+
+def check_recipe(recipe: Recipe, classes: Sequence[str], where: str) -> None:
+    """Refuses a recipe with rules for classes that the model does not know.
+
+    Args:
+        recipe: The recipe.
+        classes: The classes of the model.
+        where: The recipe's file, for the message.
+
+    Raises:
+        ConfigError: A rule is for no class of the model.
+    """
+    unknown = [label for label in recipe.classes if label not in classes]
+    if unknown:
+        raise ConfigError(
+            f"{where} has rules for {', '.join(map(repr, unknown))}, which the model does not know",
+            f"use its classes: {', '.join(classes)}",
+            code="RECIPE_CLASSES",
+            values={"unknown": ", ".join(unknown), "known": ", ".join(classes)},
+        )
+
+
+def check_package(recipe: Recipe, package: str, where: str) -> None:
+    """Refuses a recipe that was written for another model.
+
+    Args:
+        recipe: The recipe.
+        package: The name of the model package that judges.
+        where: The recipe's name, for the message.
+
+    Raises:
+        ConfigError: It was.
+    """
+    if recipe.package and recipe.package != package:
+        raise ConfigError(
+            f"{where} is for the model package {recipe.package!r}, and {package!r} judges here",
+            f"activate that first: takt models activate {recipe.package}, and start the station anew; or choose"
+            f" a recipe for {package!r}",
+            code="RECIPE_PACKAGE",
+            values={"wanted": recipe.package, "package": package},
+        )

@@ -71,6 +71,8 @@ def check_gates(recipe: Recipe, line: Line) -> None:
             raise ConfigError(
                 f"recipe {recipe.name!r}: [{where}] rejects to {rule.destination!r}, and no gate serves that",
                 f"use one of {', '.join(sorted(gates))}, or add the gate to the line",
+                code="RECIPE_GATE",
+                values={"gate": rule.destination, "gates": ", ".join(sorted(gates))},
             )
 
 

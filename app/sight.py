@@ -9,7 +9,7 @@ from threading import Lock
 from app.capture.camera import Camera
 from app.errors import CameraError, FrameTimeoutError
 from app.reject.tracking import Tracker
-from app.status import CameraStatus
+from app.status import CameraStatus, Trouble
 from app.types import Frame
 
 
@@ -29,6 +29,7 @@ class Sight:
         self._tracker = tracker
         self._turn = turn
         self._faults = dict.fromkeys(cameras, "")
+        self._codes = dict.fromkeys(cameras, "")
         self._lost: set[str] = set()
         self._deaf: set[str] = set()
         self._early: dict[str, Frame] = {}
@@ -48,6 +49,11 @@ class Sight:
                 return text
         return ""
 
+    @property
+    def code(self) -> str:
+        """The same as a code of `Trouble`."""
+        return next((self._codes[name] for name, text in self._faults.items() if text), "")
+
     def grab(self, name: str, now_ns: int) -> Frame | None:
         """The frame that a camera has now, which is the caller's to release; `None` where it has none.
 
@@ -59,6 +65,7 @@ class Sight:
             self._hear(name)
             return None
         except CameraError as error:
+            self._codes[name] = error.code or Trouble.OTHER.value
             self._lose(name, str(error))
             return None
         self._deaf.discard(name)
@@ -89,7 +96,7 @@ class Sight:
             self._deaf.add(name)
             if not self._faults[name]:
                 self._tracker.camera(name, text, is_lost=False)
-            self._faults[name] = text
+            self._faults[name], self._codes[name] = text, error.code or Trouble.OTHER.value
             return text
         return ""
 
@@ -123,7 +130,7 @@ class Sight:
         if name in self._deaf or (text == before and not was_lost):
             return
         self._lost.discard(name)
-        self._faults[name] = text
+        self._faults[name], self._codes[name] = text, said.code if said else ""
         if was_lost or not (text and before):
             with self._turn:
                 self._tracker.camera(name, text, is_lost=False)
@@ -133,6 +140,7 @@ class Sight:
         return replace(
             said,
             text=self._faults[name],
+            code=self._codes[name] if self._faults[name] else "",
             frames=self._frames[name],
             last_frame_ns=self._last_frame_ns[name],
             is_away=name in self._lost,

@@ -127,7 +127,7 @@ class Station:
         self._pulsing = Pulsing(line, tracker, self._hands, self._inputs, self._hand_over)
         self._unsaved: list[LedgerEvent] = []
         self._is_followed = False
-        self._why_degraded = ""
+        self._why_degraded = self._degraded_code = ""
         self._failovers = 0
         self._since_ns = clock.now_ns()
         self._state = State.STOPPED
@@ -204,15 +204,16 @@ class Station:
             self._handshake.silence()
             self._finish(self._clock.now_ns())
 
-    def note_judge(self, why_degraded: str, failovers: int) -> None:
+    def note_judge(self, why_degraded: str, failovers: int, code: str = "") -> None:
         """Takes down who judges, as the detector tells it.
 
         Args:
             why_degraded: Why the standby judges; empty while it does not.
             failovers: Frames that the standby judged because the first detector could not.
+            code: A code of `Degraded` for the same.
         """
         with self._turn:
-            self._why_degraded, self._failovers = why_degraded, failovers
+            self._why_degraded, self._failovers, self._degraded_code = why_degraded, failovers, code
             self._note_state(self._clock.now_ns())
 
     def status(self) -> Status:
@@ -228,6 +229,7 @@ class Station:
         return Status(
             state=state,
             why=latches[0].text if latches else self._why(state),
+            code=latches[0].cause if latches else self._code(state),
             since_ns=since_ns,
             at_ns=now_ns,
             tally=tally,
@@ -268,6 +270,10 @@ class Station:
     def _why(self, state: State) -> str:
         """The cause of a state that nothing has latched."""
         return {State.NO_CAMERA: self._sight.fault, State.DEGRADED: self._why_degraded}.get(state, "")
+
+    def _code(self, state: State) -> str:
+        """The same as a code."""
+        return {State.NO_CAMERA: self._sight.code, State.DEGRADED: self._degraded_code}.get(state, "")
 
     def _note_state(self, now_ns: int) -> None:
         """Takes down since when the line does what it does."""

@@ -21,6 +21,46 @@ class State(str, Enum):
     NO_CAMERA = "NO_CAMERA"
 
 
+class Trouble(str, Enum):
+    """Why a camera gives no frames that may be judged; `why.camera.CODE` is the key of its words on the pages."""
+
+    OPENING = "OPENING"
+    ABSENT = "ABSENT"
+    BUSY = "BUSY"
+    UNFIT = "UNFIT"
+    SILENT = "SILENT"
+    GONE = "GONE"
+    LOOKED = "LOOKED"
+    BLIND = "BLIND"
+    FORMAT = "FORMAT"
+    REPEATED = "REPEATED"
+    UNTIMELY = "UNTIMELY"
+    TORN = "TORN"
+    BACKWARDS = "BACKWARDS"
+    DARK = "DARK"
+    STARTING = "STARTING"
+    HUNG = "HUNG"
+    CRASHED = "CRASHED"
+    RETURNED = "RETURNED"
+    OTHER = "OTHER"
+
+
+class Degraded(str, Enum):
+    """Why the standby judges; `why.degraded.CODE` is the key of its words on the pages."""
+
+    STARTING = "STARTING"
+    NOT_STARTED = "NOT_STARTED"
+    GONE = "GONE"
+    BUSY = "BUSY"
+    LATE = "LATE"
+    SLOW = "SLOW"
+    WRONG = "WRONG"
+    FAILED = "FAILED"
+    NO_TIME = "NO_TIME"
+    PARKED = "PARKED"
+    ASKED_FOR = "ASKED_FOR"
+
+
 @dataclass(frozen=True, slots=True)
 class StopReason:
     """One cause of a latched stop.
@@ -51,6 +91,7 @@ class CameraStatus:
         refused: Frames that were torn, repeated, late, dark or of another format.
         reopened: How often it was closed and opened again.
         is_away: It gives no frames now, and has forgotten what it was asked for.
+        code: A code of `Trouble` for `text`; empty when nothing is wrong.
     """
 
     name: str
@@ -61,6 +102,7 @@ class CameraStatus:
     refused: int = 0
     reopened: int = 0
     is_away: bool = False
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +157,7 @@ class AcceleratorStatus:
         standby_ms: What the standby needs for a picture at its slowest.
         standby_mm_s: The speed that the standby holds alone, up to the line's fastest.
         asks_mm_s: The line is asked to run no faster than this now; `None`: as fast as it does.
+        code: A code of `Degraded` for `why`; empty while it judges.
     """
 
     phase: str
@@ -128,6 +171,7 @@ class AcceleratorStatus:
     standby_ms: float = 0.0
     standby_mm_s: float = 0.0
     asks_mm_s: float | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +181,8 @@ class Status:
     Attributes:
         state: The state.
         why: The cause, in words; empty while RUNNING.
+        code: The cause as a code: that of the first stop, of the camera (`Trouble`), or why the standby judges
+            (`Degraded`).
         since_ns: When this state began.
         at_ns: When the snapshot was taken; older than 1 s means NO DATA.
         tally: The account of the running lot.
@@ -150,6 +196,7 @@ class Status:
         recipe: The recipe's name.
         recipe_sha256: The hash of its text.
         package: The model package's name.
+        classes: The classes that the model knows; empty where they are more than a status carries.
         runtime: What runs the model.
         budget_ms: Longest time from frame in memory to verdict.
         speed_mm_s: The belt's speed.
@@ -189,6 +236,7 @@ class Status:
     recipe: str = ""
     recipe_sha256: str = ""
     package: str = ""
+    classes: tuple[str, ...] = ()
     runtime: str = ""
     budget_ms: float = 0.0
     speed_mm_s: float = 0.0
@@ -210,6 +258,7 @@ class Status:
     outputs: tuple[OutputStatus, ...] = ()
     pulse_bar: str = "RUNNING"
     unused: tuple[str, ...] = ()
+    code: str = ""
 
 
 def encode_status(status: Status) -> bytes:
@@ -232,6 +281,7 @@ def decode_status(data: bytes) -> Status:
         values["latches"] = tuple(StopReason(**each) for each in values.get("latches", ()))
         values["lamps"] = tuple(values.get("lamps", ()))
         values["unused"] = tuple(values.get("unused", ()))
+        values["classes"] = tuple(values.get("classes", ()))
         values["cameras"] = tuple(CameraStatus(**each) for each in values.get("cameras", ()))
         values["inputs"] = tuple(InputStatus(**each) for each in values.get("inputs", ()))
         values["outputs"] = tuple(OutputStatus(**each) for each in values.get("outputs", ()))

@@ -115,6 +115,8 @@ class Reply(BaseModel):
     ok: bool = Field(description="it was done")
     what: str = Field("", description="what was done, or what is wrong")
     mend: str = Field("", description="where it was not done: what to do about it")
+    code: str = Field("", description="where it was not done: why, as a code; empty: it has none")
+    values: dict[str, str] = Field(default_factory=dict, description="what the words of the code name")
     epoch: int | None = Field(None, description="start of the station that the event belongs to")
     sequence: int | None = Field(None, description="the event in the ledger")
 
@@ -258,11 +260,13 @@ def ask(path: Path, request: Request, timeout_s: float = 2.0) -> Reply:
             own.sendto(request.model_dump_json().encode(), address)
             return _fetch(own, request.id, timeout_s)
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise LineError(f"no station answers at {path}", "start it with: takt run") from error
+        raise LineError(f"no station answers at {path}", "start it with: takt run", code="STATION_ABSENT") from error
     except TimeoutError as error:
         raise LineError(
             f"the station at {path} did not answer within {timeout_s:g} s",
             "see whether it hangs; restart it with: takt run",
+            code="STATION_LATE",
+            values={"seconds": f"{timeout_s:g}"},
         ) from error
     except BusError:
         raise

@@ -22,6 +22,7 @@ from app.clock import NS_PER_MS, Clock
 from app.config import CameraSettings
 from app.config.csi import CsiSettings, Flip, WhiteBalance
 from app.errors import CameraError
+from app.status import Trouble
 
 MOST_SENSORS = 16
 _SENSOR = re.compile(r"vi-output, (\S+) (\S+)")
@@ -117,6 +118,7 @@ def pipeline_of(settings: CameraSettings, front: Front = ARGUS) -> str:
         raise CameraError(
             f"gain_db = {settings.gain_db:g} is no gain of a CSI sensor",
             f"choose one from {_GAIN_DB[0]:g} to {_GAIN_DB[1]:g}",
+            code=Trouble.UNFIT.value,
         )
     csi = settings.csi
     size = (settings.width_px, settings.height_px)
@@ -155,6 +157,7 @@ def sensor_of(settings: CameraSettings) -> int:
     raise CameraError(
         f"source {settings.source!r} is no number of a CSI sensor",
         f"give one from 0 to {MOST_SENSORS - 1}",
+        code=Trouble.UNFIT.value,
     )
 
 
@@ -171,14 +174,14 @@ class ArgusCamera(LiveCamera):
         super().__init__(settings, clock, lambda _: _open_pipeline(settings, front))
         self._sensor = settings.source
 
-    def why_closed(self, *, is_gone: bool) -> tuple[str, str]:
+    def why_closed(self, *, is_gone: bool) -> tuple[str, str, Trouble]:
         """As for every `LiveCamera`."""
         how = "does not open" if is_gone else "hangs while it opens"
         mend = (
             "check its ribbon cable, that takt camera list shows it and that gst-inspect-1.0 nvarguscamerasrc answers,"
             " then run: sudo systemctl restart nvargus-daemon"
         )
-        return f"CSI sensor {self._sensor} {how}", mend
+        return f"CSI sensor {self._sensor} {how}", mend, Trouble.ABSENT
 
 
 def _open_pipeline(settings: CameraSettings, front: Front) -> Device:
@@ -187,12 +190,14 @@ def _open_pipeline(settings: CameraSettings, front: Front) -> Device:
         raise CameraError(
             f"controls {', '.join(settings.controls)}: a CSI sensor has none by name",
             "take them out; [camera.csi] has its settings",
+            code=Trouble.UNFIT.value,
         )
     if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
         raise CameraError(
             f"driver csi needs an OpenCV with GStreamer, and that in {cv2.__file__} has none",
             "use the system's: make the virtual environment with --system-site-packages and run: pip uninstall"
             " opencv-python",
+            code=Trouble.UNFIT.value,
         )
     with quiet():
         return cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER)  # type: ignore[return-value]

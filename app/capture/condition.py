@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from app.capture.examine import Flaw, Refusal
 from app.clock import NS_PER_MS, NS_PER_S
+from app.status import Trouble
 
 FIRST_WAIT_NS = 100 * NS_PER_MS
 LONGEST_WAIT_NS = NS_PER_S
@@ -40,7 +41,7 @@ class Condition:
         self.refused = 0
         self.reopened = 0
         self._is_watching = is_watching
-        self._trouble = f"camera {name!r} is being opened; wait for it"
+        self._trouble, self._code = f"camera {name!r} is being opened; wait for it", Trouble.OPENING.value
         self.is_lost = False
         self._flaw: Flaw | None = None
         self._row = 0
@@ -59,19 +60,25 @@ class Condition:
         often = f", tried {self._attempts} times so far" if self._attempts > 1 else ""
         return f"{self._trouble}; it is opened again by itself{often}"
 
+    @property
+    def code(self) -> str:
+        """The same as a code of `Trouble`."""
+        return self._code if self._trouble else ""
+
     def wait_ns(self, now_ns: int) -> int:
         """How long until it is to be opened; 0 for now."""
         return max(0, self._due_ns - now_ns)
 
-    def lose(self, text: str, now_ns: int) -> None:
+    def lose(self, text: str, now_ns: int, code: str = Trouble.OTHER.value) -> None:
         """It is gone, or was given up.
 
         Args:
             text: What is wrong and how to mend it, in one sentence.
             now_ns: The time.
+            code: The same as a code of `Trouble`.
         """
         self.is_away = self.is_lost = True
-        self._trouble = text
+        self._trouble, self._code = text, code
         self._flaw, self._row, self._unanswered, self._is_over = None, 0, 0, False
         self._due_ns = now_ns + self._pause_ns
         self._pause_ns = min(2 * self._pause_ns, LONGEST_WAIT_NS)
@@ -97,7 +104,8 @@ class Condition:
     def blind(self, text: str) -> None:
         """It is open, and nobody sees the belt: no good frame has come for too long, perhaps as all were refused."""
         self.is_away, self._is_over = True, False
-        self._trouble = self._trouble or text
+        if not self._trouble:
+            self._trouble, self._code = text, Trouble.BLIND.value
 
     def good(self, now_ns: int) -> bool:
         """A good frame has come.
@@ -140,7 +148,7 @@ class Condition:
             # It works, and would not see more for being opened once more.
             self.is_lost, self.is_away = False, self._is_watching
         if not self.is_lost:
-            self._trouble = refusal.text
+            self._trouble, self._code = refusal.text, refusal.code
         return 0 < refusal.flaw.reopens_after <= self._row
 
     def unanswered(self) -> bool:

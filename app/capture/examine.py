@@ -23,6 +23,7 @@ import numpy as np
 from app.capture.address import device_of, is_stream
 from app.clock import NS_PER_MS
 from app.config import CameraSettings
+from app.status import Trouble
 from app.types import Frame, Image
 
 MOST_SAMPLES = 3600
@@ -70,6 +71,11 @@ class Refusal:
     def text(self) -> str:
         """All of it in one sentence."""
         return f"{self.what}; {self.mend}"
+
+    @property
+    def code(self) -> str:
+        """The flaw as a code of `app.status.Trouble`."""
+        return Trouble[self.flaw.name].value
 
 
 class Examiner:

@@ -23,7 +23,7 @@ from app.capture.looking import Looks
 from app.clock import NS_PER_MS, NS_PER_S, Clock
 from app.config import CameraSettings
 from app.errors import CameraError, FrameTimeoutError
-from app.status import CameraStatus
+from app.status import CameraStatus, Trouble
 from app.types import Frame
 
 REPORT_NS = 100 * NS_PER_MS
@@ -175,12 +175,13 @@ class Feeder:
             raise CameraError(
                 f"camera {self._camera.name!r}: its driver {self._settings.driver!r} cannot run freely",
                 "trigger by a sensor, or use another driver",
+                code=Trouble.UNFIT.value,
             )
         stream()
         spotter.restart()
 
     def _lose(self, error: CameraError) -> None:
-        self._condition.lose(str(error), self._clock.now_ns())
+        self._condition.lose(str(error), self._clock.now_ns(), error.code or Trouble.OTHER.value)
         self._fds = None
         self._waiting.clear()
         self._tell()  # before a call that may take its time
@@ -332,7 +333,7 @@ class Feeder:
 
     def _refuse(self, refusal: Refusal, often: int = 1) -> None:
         if self._condition.refuse(refusal, self._clock.now_ns(), often):
-            raise CameraError(refusal.what, refusal.mend)
+            raise CameraError(refusal.what, refusal.mend, code=refusal.code)
 
     def _count_torn(self) -> None:
         """Takes what the driver has refused itself."""
@@ -358,12 +359,15 @@ class Feeder:
             trigger_ns = self._waiting.popleft()
             if self._looks is not None and self._looks.has_lost(trigger_ns):
                 raise CameraError(
-                    f"{name} gave no frame to a trigger that came while somebody looked at it", "wait for the next part"
+                    f"{name} gave no frame to a trigger that came while somebody looked at it",
+                    "wait for the next part",
+                    code=Trouble.LOOKED.value,
                 )
             if self._condition.unanswered():
                 raise CameraError(
                     f"{name} does not answer, {MOST_UNANSWERED} triggers in a row gave no frame",
                     "check its cable, power and trigger",
+                    code=Trouble.SILENT.value,
                 )
         if self._spotter is not None and now_ns - self._good_ns > self._blind_ns and not self._condition.is_away:
             self._spotter.restart()
@@ -377,7 +381,9 @@ class Feeder:
             silent_ns = now_ns - max(self._heard_ns, heard_ns or 0)
             if silent_ns > self._silent_ns:
                 raise CameraError(
-                    f"{name} has sent nothing for {silent_ns / NS_PER_S:.1f} s", "check its cable and power"
+                    f"{name} has sent nothing for {silent_ns / NS_PER_S:.1f} s",
+                    "check its cable and power",
+                    code=Trouble.SILENT.value,
                 )
 
     def _tell(self, *, is_due: bool = False) -> None:
@@ -398,5 +404,6 @@ class Feeder:
             refused=condition.refused,
             reopened=condition.reopened,
             is_away=condition.is_away,
+            code=condition.code,
         )
         self._report(state, now_ns)

@@ -70,7 +70,7 @@ class Inbox:
             if not self._waiting and self._failure is None:
                 self._silence()
         if isinstance(item, CameraError):
-            raise CameraError(item.what, item.mend)
+            raise CameraError(item.what, item.mend, code=item.code)
         return item
 
     def close(self) -> None:

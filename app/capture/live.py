@@ -18,12 +18,13 @@ from app.capture.v4l2_nodes import holder_of
 from app.clock import NS_PER_MS, NS_PER_S, Clock
 from app.config import CameraSettings
 from app.errors import CameraError, FrameTimeoutError, redacted
+from app.status import Trouble
 from app.types import Frame, Scalar
 
 OPEN_S = 5.0
 """Longest wait for a device to open. One that hangs longer is left behind in its thread."""
 
-_GONE = ("it stopped sending frames", "check its cable and power, then open it again")
+_GONE = ("it stopped sending frames", "check its cable and power, then open it again", Trouble.GONE.value)
 
 
 class Controls(Protocol):
@@ -141,15 +142,16 @@ class LiveCamera:
         if not reader.wait_open(OPEN_S):
             reader.stop()
             if reader.trouble is not None:
-                raise self._error(reader.trouble.what, reader.trouble.mend)
-            raise self._error(*self.why_closed(is_gone=reader.is_gone))
+                raise self._error(reader.trouble.what, reader.trouble.mend, reader.trouble.code)
+            what, mend, trouble = self.why_closed(is_gone=reader.is_gone)
+            raise self._error(what, mend, trouble.value)
         self._triggers = 0
         self._reader = reader
         try:
             self._set()
         except CameraError as error:
             self.close()
-            raise self._error(error.what, error.mend) from error
+            raise self._error(error.what, error.mend, error.code) from error
 
     def trigger(self, at_ns: int) -> None:
         """Marks the first frame exposed after now as the answer; after `stream` it changes nothing.
@@ -234,26 +236,26 @@ class LiveCamera:
         try:
             return self._controls.adjust(name, value)
         except CameraError as error:
-            raise self._error(error.what, error.mend) from error
+            raise self._error(error.what, error.mend, error.code) from error
 
     def _set(self) -> None:
         if self._open_controls is not None:
             self._controls = self._open_controls()
             self._controls.apply(self._settings)
 
-    def why_closed(self, *, is_gone: bool) -> tuple[str, str]:
-        """What to say of a source that does not open, and the mend.
+    def why_closed(self, *, is_gone: bool) -> tuple[str, str, Trouble]:
+        """What to say of a source that does not open, the mend, and the same as a code.
 
         Args:
             is_gone: It refused; otherwise it still hangs.
         """
         source = redacted(self._settings.source)
         if not is_gone:
-            return f"{source} did not open within {OPEN_S:g} s", "check its cable, network and power"
+            return f"{source} did not open within {OPEN_S:g} s", "check its cable, network and power", Trouble.ABSENT
         holder = holder_of(device_of(self._settings.source) or "")
         if holder:
-            return f"{source} does not open, it is in use by {holder}", "end that program"
-        return f"{source} does not open", "check that it exists and nothing else uses it"
+            return f"{source} does not open, it is in use by {holder}", "end that program", Trouble.BUSY
+        return f"{source} does not open", "check that it exists and nothing else uses it", Trouble.ABSENT
 
     def _complaint(self, image: NDArray[np.uint8]) -> str:
         wanted = self._settings
@@ -283,5 +285,5 @@ class LiveCamera:
             raise self._error("it is closed", "open it first")
         return self._reader
 
-    def _error(self, what: str, mend: str) -> CameraError:
-        return CameraError(f"camera {self.name!r}: {what}", mend)
+    def _error(self, what: str, mend: str, code: str = "") -> CameraError:
+        return CameraError(f"camera {self.name!r}: {what}", mend, code=code)

@@ -17,6 +17,7 @@ from app.capture.video import VideoCamera
 from app.clock import Clock
 from app.config import CameraSettings
 from app.errors import CameraError, redacted
+from app.status import Trouble
 
 _CONNECT_MS = 4000
 """Longest wait for a stream, below that for any camera (`app.capture.live.OPEN_S`), so that its thread comes back."""
@@ -54,6 +55,7 @@ def open_stream(settings: CameraSettings) -> Device:
         raise CameraError(
             f"{', '.join(asked)} cannot be set on {redacted(settings.source)}, which is a stream",
             "take it out, and set it at the camera itself",
+            code=Trouble.UNFIT.value,
         )
     wanted = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _CONNECT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(settings.silent_ms)]
     # A decoder with n threads hands each frame out n - 1 frames late.
@@ -76,7 +78,11 @@ def open_device(settings: CameraSettings) -> Device:
     path = _path_of(settings)
     number = path.removeprefix("/dev/video")
     if not number.isdigit():
-        raise CameraError(f"{path} is no device that is plugged in", "check its cable; takt camera list shows what is")
+        raise CameraError(
+            f"{path} is no device that is plugged in",
+            "check its cable; takt camera list shows what is",
+            code=Trouble.ABSENT.value,
+        )
     wanted: list[int] = []
     fourcc, rate_hz = v4l2.format_of(settings)
     if fourcc:
@@ -94,5 +100,6 @@ def open_device(settings: CameraSettings) -> Device:
             f"{path} gives {taken[0]} x {taken[1]} px where width_px and height_px say"
             f" {settings.width_px} x {settings.height_px}",
             f"set one of its sizes: {v4l2.sizes_of(path) or 'it names none'}",
+            code=Trouble.UNFIT.value,
         )
     return device  # type: ignore[return-value]

@@ -12,7 +12,7 @@ from app.bus.place import Place
 from app.bus.slots import SlotReader
 from app.clock import NS_PER_MS, NS_PER_S, Clock
 from app.errors import BusError, CameraError, FrameTimeoutError
-from app.status import CameraStatus
+from app.status import CameraStatus, Trouble
 from app.types import Frame
 
 SLOTS = 24
@@ -60,7 +60,7 @@ class SlottedCamera:
         self._session = 0
         self._asked = 0
         self._looked_ns = 0
-        self._trouble = ""
+        self._trouble = self._code = ""
 
     def open(self) -> None:
         """Makes the pipe for triggers; the capture process may come later.
@@ -111,7 +111,7 @@ class SlottedCamera:
                 return frame
             if self._trouble:
                 what, _, mend = self._trouble.partition("; ")
-                raise CameraError(what, mend or "wait for it")
+                raise CameraError(what, mend or "wait for it", code=self._code)
             if now_ns >= deadline_ns:
                 raise FrameTimeoutError(f"no frame of camera {self.name!r} came in time", "wait for the next")
             select.select((self._bell.fileno(),), (), (), (deadline_ns - now_ns) / NS_PER_S)
@@ -144,27 +144,30 @@ class SlottedCamera:
             state = CameraStatus(**{key: value for key, value in said.items() if key in _KNOWN} | {"name": self.name})
         except (BusError, ValueError, TypeError, AttributeError) as error:
             self._trouble = f"camera {self.name!r}: its capture process has not started ({error}); it starts by itself"
+            self._code = Trouble.STARTING.value
             return
         before, self.said = self.said, state
-        self._trouble = self._trouble_of(at_ns, now_ns, before)
+        trouble, self._trouble = self._trouble_of(at_ns, now_ns, before)
+        self._code = trouble.value if isinstance(trouble, Trouble) else trouble
 
-    def _trouble_of(self, at_ns: int, now_ns: int, before: CameraStatus) -> str:
+    def _trouble_of(self, at_ns: int, now_ns: int, before: CameraStatus) -> tuple[Trouble | str, str]:
         process = f"camera {self.name!r}: its capture process"
         age_ns = now_ns - at_ns
         if not at_ns:
-            return f"{process} is starting; wait for it"
+            return Trouble.STARTING, f"{process} is starting; wait for it"
         if age_ns > (HUNG_NS if self.said.is_away else DEAD_NS):
-            return f"{process} has said nothing for {age_ns / NS_PER_S:.1f} s; it is started again by itself"
+            text = f"{process} has said nothing for {age_ns / NS_PER_S:.1f} s; it is started again by itself"
+            return Trouble.HUNG, text
         if self._is_replaced:
             assert self._slots is not None, "only its session tells"
             self._session = self._slots.session
             self._slots.let_go()
             self._looked_ns = 0
-            return f"{process} was replaced; wait for the next part"
+            return Trouble.RETURNED, f"{process} was replaced; wait for the next part"
         if self.said.is_away:
-            return self.said.text
+            return self.said.code, self.said.text
         if self.said.reopened > before.reopened and not self._trouble:
             # Between two looks; whoever waits for frames from before that waits in vain.
             self._looked_ns = 0
-            return f"camera {self.name!r} was opened again; wait for the next part"
-        return ""
+            return Trouble.RETURNED, f"camera {self.name!r} was opened again; wait for the next part"
+        return "", ""

@@ -20,6 +20,7 @@ from app.capture.v4l2_control import MENUS, NUMBERS, Entry, bounds_of, normalise
 from app.capture.v4l2_nodes import Ioctl, capability_of, described, discover, holder_of, sizes_of
 from app.config import CameraSettings
 from app.errors import CameraError
+from app.status import Trouble
 from app.types import Scalar
 
 __all__ = ["Controls", "discover", "format_of", "holder_of", "normalised", "sizes_of"]
@@ -53,13 +54,17 @@ class Controls:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            raise CameraError(f"{path} cannot be opened: {error.strerror}", "check that it is there") from error
+            raise CameraError(
+                f"{path} cannot be opened: {error.strerror}", "check that it is there", code=Trouble.ABSENT.value
+            ) from error
         try:
             self._capability = capability_of(self._fd, ioctl)
             self._entries = {entry.name: entry for entry in self._enumerated()}
         except OSError as error:
             os.close(self._fd)
-            raise CameraError(f"{path} is no V4L2 device: {error.strerror}", "name another one") from error
+            raise CameraError(
+                f"{path} is no V4L2 device: {error.strerror}", "name another one", code=Trouble.UNFIT.value
+            ) from error
 
     def close(self) -> None:
         """Lets the device go. Idempotent."""
@@ -81,6 +86,7 @@ class Controls:
             raise CameraError(
                 "gain_db: a V4L2 device has no gain in dB",
                 f"take it out, and set the device's own in controls ({self._like('gain')})",
+                code=Trouble.UNFIT.value,
             )
         if "exposure_ms" in settings.model_fields_set:
             self._expose(settings.exposure_ms)
@@ -107,9 +113,11 @@ class Controls:
         """
         entry = self._entries.get(normalised(name))
         if entry is None:
-            raise CameraError(f"{self._path} has no control {name!r}", self._like(name))
+            raise CameraError(f"{self._path} has no control {name!r}", self._like(name), code=Trouble.UNFIT.value)
         if entry.flags & layout.READ_ONLY:
-            raise CameraError(f"control {entry.name} of {self._path} can only be read", "take it out")
+            raise CameraError(
+                f"control {entry.name} of {self._path} can only be read", "take it out", code=Trouble.UNFIT.value
+            )
         self._write(entry, number_for(entry, value) if entry.kind != layout.STRING else text_for(entry, value))
         return self._read(entry)
 
@@ -125,6 +133,7 @@ class Controls:
             raise CameraError(
                 f"exposure_ms = {exposure_ms:g} is beyond what {self._path} can",
                 f"choose one from {time.low / _STEPS_PER_MS:g} to {time.high / _STEPS_PER_MS:g}",
+                code=Trouble.UNFIT.value,
             )
         self._write(time, steps)
 
@@ -229,7 +238,9 @@ class Controls:
         except OSError as error:
             cause = _CAUSES.get(error.errno or 0, error.strerror or "the device refused")
             mend = bounds_of(entry) if error.errno in (errno.ERANGE, errno.EINVAL) else "see what holds it"
-            raise CameraError(f"control {entry.name} of {self._path} cannot be {deed}: {cause}", mend) from error
+            raise CameraError(
+                f"control {entry.name} of {self._path} cannot be {deed}: {cause}", mend, code=Trouble.UNFIT.value
+            ) from error
 
 
 def format_of(settings: CameraSettings) -> tuple[str, int]:
@@ -240,7 +251,15 @@ def format_of(settings: CameraSettings) -> tuple[str, int]:
     """
     fourcc, rate_hz = settings.controls.get("fourcc", ""), settings.controls.get("fps", 0)
     if not isinstance(fourcc, str) or len(fourcc) not in (0, _FOURCC_LENGTH):
-        raise CameraError(f"controls.fourcc = {fourcc!r} is no pixel format", "name one of four letters, such as MJPG")
+        raise CameraError(
+            f"controls.fourcc = {fourcc!r} is no pixel format",
+            "name one of four letters, such as MJPG",
+            code=Trouble.UNFIT.value,
+        )
     if isinstance(rate_hz, (bool, str)) or rate_hz < 0 or rate_hz != int(rate_hz):
-        raise CameraError(f"controls.fps = {rate_hz!r} is no frame rate", "give a whole number of frames per second")
+        raise CameraError(
+            f"controls.fps = {rate_hz!r} is no frame rate",
+            "give a whole number of frames per second",
+            code=Trouble.UNFIT.value,
+        )
     return fourcc, int(rate_hz)

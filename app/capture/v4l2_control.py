@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.capture import v4l2_layout as layout
 from app.errors import CameraError
+from app.status import Trouble
 from app.types import Scalar
 
 NUMBERS = (layout.INTEGER, layout.INTEGER64, layout.BITMASK)
@@ -53,7 +54,7 @@ def number_for(entry: Entry, value: Scalar) -> int:
     else:
         number = None
     if number is None or not _allows(entry, number):
-        raise CameraError(f"control {entry.name} cannot be {value!r}", bounds_of(entry))
+        raise CameraError(f"control {entry.name} cannot be {value!r}", bounds_of(entry), code=Trouble.UNFIT.value)
     return number
 
 
@@ -73,7 +74,7 @@ def text_for(entry: Entry, value: Scalar) -> str:
     """
     if isinstance(value, str) and entry.low <= len(value.encode()) <= entry.high:
         return value
-    raise CameraError(f"control {entry.name} cannot be {value!r}", bounds_of(entry))
+    raise CameraError(f"control {entry.name} cannot be {value!r}", bounds_of(entry), code=Trouble.UNFIT.value)
 
 
 def bounds_of(entry: Entry) -> str:

@@ -177,7 +177,9 @@ def _figures(rehearsal: Rehearsal, notebook: Notebook, detector: Detector) -> di
     from app.station import STAGES
 
     comparison = rehearsal.compare()
-    rehearsal.station.note_judge(getattr(detector, "why", ""), getattr(detector, "failovers", 0))
+    rehearsal.station.note_judge(
+        getattr(detector, "why", ""), getattr(detector, "failovers", 0), getattr(detector, "code", "")
+    )
     status = rehearsal.station.status()
     latency = {stage: asdict(taken) for stage in STAGES if (taken := rehearsal.station.latency.of(stage)).count}
     rounded = {stage: {key: round(value, 3) for key, value in each.items()} for stage, each in latency.items()}

@@ -15,9 +15,8 @@ from app.detect.registry import find_by_hash
 from app.detect.runtimes import AUTO
 from app.detect.zoo import find_package, zoo_folder
 from app.errors import ConfigError, MissingDriverError, PackageError, RecordError
-from app.fitting import check_recipe
 from app.main import live_goldens, open_proven
-from app.recipe import Recipe
+from app.recipe import Recipe, check_recipe
 from app.record import DOCUMENTS
 from app.record.documents import find
 from app.record.told import Story

@@ -59,12 +59,13 @@ def _explained(setup: Setup) -> Explanation:
     """Checks what `load_setup` cannot, as it knows nothing of the model."""
     from app.cli.explain import explain
     from app.detect.zoo import chosen_package, find_package, zoo_folder
-    from app.fitting import check_golden, check_package, check_recipe, check_region
+    from app.fitting import check_golden, check_region
     from app.main import goldens_of
+    from app.recipe import check_package, check_recipe
 
     where = str(setup.folder / setup.line.recipe)
     package = find_package(chosen_package(setup.line.model.package, state_folder(None)), zoo_folder())
-    check_package(setup.recipe, package, where)
+    check_package(setup.recipe, package.name, where)
     check_recipe(setup.recipe, package.classes, where)
     check_region(setup.recipe, setup.line, where)
     check_golden(setup.recipe, package.spec, setup.line, where)

@@ -6,7 +6,7 @@ Positions are millimetres of belt downstream of the part sensor.
 
 from __future__ import annotations
 
-from app.config.base import Input, Name, Output, PinName, Settings
+from app.config.base import Input, Name, Output, PinName, Settings, Title
 from app.config.camera import CameraSettings
 from app.config.line import Line, load_line
 from app.config.rules import IDLE_MS, needed_mm
@@ -48,6 +48,7 @@ __all__ = [
     "Settings",
     "StopSettings",
     "StorageSettings",
+    "Title",
     "UiSettings",
     "VisionSettings",
     "WatchdogSettings",

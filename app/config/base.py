@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]*")
+
+
+def _plain(name: str) -> str:
+    if not _PLAIN.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be a name here: use A to Z, a to z, digits, blanks and . _ - only, and begin with a"
+            " letter or a digit"
+        )
+    return name
+
+
+def _titled(name: str) -> str:
+    """In NFC: an umlaut is one character however it was typed, and what looks the same is the same."""
+    if name != name.strip() or any(unicodedata.category(each).startswith("C") for each in name):
+        raise ValueError(f"{name!r} cannot be a name: leave out control characters, and blanks at either end")
+    return unicodedata.normalize("NFC", name)
+
 
 PinName = Annotated[int, Field(ge=0, le=999)] | Annotated[str, Field(min_length=1, max_length=40)]
-Name = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_plain)]
+"""What pins, sockets and files are called by."""
+
+Title = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_titled)]
+"""What only people call something by, in any script: it never becomes part of a file's name."""
 
 
 class Settings(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from app.config.base import Input, Name, Output, PinName, Settings
+from app.config.base import Input, Name, Output, PinName, Settings, Title
 from app.config.vision import VisionSettings
 
 PULSE_KINDS = ("pusher", "air")
@@ -20,7 +20,7 @@ COUNTS_PER_S = {"gpio": 5_000.0, "counter": 0.0, "virtual": 0.0}
 class LineSettings(Settings):
     """Which line this is."""
 
-    name: Name = Field("Line 1", description="what people call the line")
+    name: Title = Field("Line 1", description="what people call the line")
     lane: int = Field(1, ge=1, le=64, description="number of the lane that this file describes")
 
 
@@ -216,7 +216,7 @@ class ChallengeSettings(Settings):
     """When known-bad parts prove the reject chain."""
 
     interval_h: float = Field(0, ge=0, le=168, description="0: never due by time")
-    at_lot_start: bool = Field(False, description="due when a lot is opened")
+    at_lot_start: bool = Field(False, description="due when a lot is opened, and when the station starts within one")
     parts: int = Field(3, ge=1, le=50, description="known-bad parts in a test")
 
 

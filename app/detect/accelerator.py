@@ -28,6 +28,7 @@ from app.detect.prepare import Preparation, input_bytes
 from app.detect.readers import Reading
 from app.detect.serving import Field
 from app.errors import BusError, DetectorError, PackageError
+from app.status import Degraded
 from app.types import Image
 
 
@@ -88,9 +89,11 @@ class RemoteEngine:
             DetectorError: It is gone, was started again, or still owes an answer.
         """
         if not self._exchange.is_ready or self._exchange.session != self._session:
-            raise DetectorError("accelerator gone: its process has ended", MEND)
+            raise DetectorError("accelerator gone: its process has ended", MEND, code=Degraded.GONE.value)
         if self._exchange.is_busy:
-            raise DetectorError("accelerator busy: it still owes the answer to an earlier picture", MEND)
+            raise DetectorError(
+                "accelerator busy: it still owes the answer to an earlier picture", MEND, code=Degraded.BUSY.value
+            )
 
     def infer(self) -> None:
         """Asks, and waits for the answer.
@@ -107,16 +110,20 @@ class RemoteEngine:
             left_ns = cut_off_ns - self._clock.now_ns()
             if left_ns <= 0:
                 limit_ms = self.slice_ns / NS_PER_MS
-                raise DetectorError(f"accelerator late: no answer within {limit_ms:.1f} ms", MEND)
+                raise DetectorError(
+                    f"accelerator late: no answer within {limit_ms:.1f} ms", MEND, code=Degraded.LATE.value
+                )
             ready, _, _ = select.select(self._fds, (), (), left_ns / NS_PER_S)
             self._answered.silence()
             if self._life in ready and self._exchange.is_busy:
-                raise DetectorError("accelerator gone: its process has ended", MEND)
+                raise DetectorError("accelerator gone: its process has ended", MEND, code=Degraded.GONE.value)
         if self._exchange.session != self._session:
-            raise DetectorError("accelerator gone: its process has ended and was started again", MEND)
+            raise DetectorError(
+                "accelerator gone: its process has ended and was started again", MEND, code=Degraded.GONE.value
+            )
         error = self._exchange.error
         if error:
-            raise DetectorError(f"accelerator failed: {error}", MEND)
+            raise DetectorError(f"accelerator failed: {error}", MEND, code=Degraded.FAILED.value)
 
     def close(self) -> None:
         """Asks no more. Idempotent."""
@@ -167,7 +174,7 @@ class RemoteDetector(LocalDetector):
         try:
             return super()._read(placement, size_px)
         except DetectorError as error:
-            raise DetectorError(f"accelerator wrong: {error.what}", MEND) from error
+            raise DetectorError(f"accelerator wrong: {error.what}", MEND, code=Degraded.WRONG.value) from error
 
 
 def open_remote(
@@ -237,8 +244,8 @@ def _fields(about: dict[str, Any], package: Package, exchange: ExchangeClient) -
     try:
         check_outputs(package, [Port(field.name, field.kind, field.shape) for field in fields])
     except PackageError as error:
-        raise DetectorError(f"accelerator wrong: {error.what}", MEND) from error
+        raise DetectorError(f"accelerator wrong: {error.what}", MEND, code=Degraded.WRONG.value) from error
     is_within = min(field.at for field in fields) >= 0 and max(ends) <= len(exchange.output)
     if len(exchange.input) != input_bytes(package.spec) or not is_within:
-        raise DetectorError("accelerator wrong: its memory does not fit the package", MEND)
+        raise DetectorError("accelerator wrong: its memory does not fit the package", MEND, code=Degraded.WRONG.value)
     return fields

@@ -19,6 +19,7 @@ from app.detect.package import GoldenFrame, Package
 from app.detect.proof import compare_frame
 from app.detect.trend import FEWEST_PROVEN, SlowTrend, envelope_of
 from app.errors import BusError, DetectorError, PackageError
+from app.status import Degraded
 from app.types import Image
 
 MEND = "the standby judges; the accelerator is started again by itself"
@@ -115,6 +116,7 @@ class Curtain:
     Attributes:
         phase: Where it stands.
         why: Why it is not trusted, in words; empty while it is.
+        code: The same as a code of `Degraded`.
         since_ns: Since when it stands there.
         runtime: What it runs on; empty before it was attached to for the first time.
         slice_ns: How long it may take for a golden frame, and usually for a part.
@@ -127,7 +129,7 @@ class Curtain:
 
     def __init__(self, attach: Callable[[], Attached | None], rules: Rules, clock: Clock) -> None:
         self.phase = Phase.AWAY
-        self.why = "the accelerator is starting"
+        self.why, self.code = "the accelerator is starting", Degraded.STARTING.value
         self.since_ns = clock.now_ns()
         self.runtime = ""
         self.slice_ns = rules.slice_ns
@@ -177,14 +179,19 @@ class Curtain:
         """
         trend = self._trend
         if trend is not None and trend.note(infer_ns) and infer_ns > NEAR * self.slice_ns:
-            self.failed(f"accelerator slow: {trend.in_words()}")
+            self.failed(f"accelerator slow: {trend.in_words()}", Degraded.SLOW.value)
 
-    def failed(self, why: str) -> None:
-        """Notes a failure: its process is asked to end, and the accelerator is looked for anew."""
+    def failed(self, why: str, code: str = Degraded.FAILED.value) -> None:
+        """Notes a failure: its process is asked to end, and the accelerator is looked for anew.
+
+        Args:
+            why: What happened, in words.
+            code: The same as a code of `Degraded`.
+        """
         now_ns = self._clock.now_ns()
         self.failures += 1
         has_left = self._attached is not None and self._attached.remote.has_left
-        self._drop(why)
+        self._drop(why, code)
         self._next_ns = now_ns + self._rules.attach_every_ns
         if has_left:
             return
@@ -195,6 +202,7 @@ class Curtain:
             times = f"{self._rules.flaps} times within {window_ns // NS_PER_S} s"
             cause = why.removesuffix(MEND).removesuffix("; ")
             self.why = f"{cause}; the standby judges; it failed {times} and is parked until somebody asks for it"
+            self.code = Degraded.PARKED.value
 
     def unpark(self) -> None:
         """A person asks for it again. May be called from any thread; the next step does it."""
@@ -211,13 +219,14 @@ class Curtain:
         self._failed_ns.clear()
         if self.phase is Phase.PARKED:
             self._enter(Phase.AWAY)
-            self.why, self._next_ns = "the accelerator was asked for again", 0
+            self.why, self.code = "the accelerator was asked for again", Degraded.ASKED_FOR.value
+            self._next_ns = 0
 
     def _look(self) -> None:
         try:
             attached = self._attach()
         except (BusError, DetectorError, PackageError) as error:
-            self.why = str(error)
+            self.why, self.code = str(error), error.code or Degraded.NOT_STARTED.value
             return
         if attached is None:
             return
@@ -231,6 +240,7 @@ class Curtain:
                 f"the accelerator needs {needed} and the standby leaves it {left} of model.verdict_ms: use a faster"
                 " standby, or allow more time"
             )
+            self.code = Degraded.NO_TIME.value
         else:
             self._enter(Phase.PROVING)
             self._attached, self._passed, self._next_ns = attached, 0, 0
@@ -247,9 +257,9 @@ class Curtain:
             result: Result = attached.detector.detect(shown.image, shown.golden)
             compare_frame(attached.package, attached.detector.runtime, shown.frame, result)
         except PackageError as error:
-            self.failed(f"accelerator wrong: {error}")
+            self.failed(f"accelerator wrong: {error}", Degraded.WRONG.value)
         except DetectorError as error:
-            self.failed(str(error))
+            self.failed(str(error), error.code or Degraded.FAILED.value)
         else:
             self._passed += 1
             if self.phase is Phase.PROVING:
@@ -260,15 +270,15 @@ class Curtain:
         if self._passed < self._rules.samples:
             return
         self._enter(Phase.TRUSTED)
-        self.why = ""
+        self.why = self.code = ""
         self.promotions += 1
         self.least_ns = 2 * max(self._taken_ns)
         if len(self._taken_ns) >= FEWEST_PROVEN:
             self._trend = SlowTrend(envelope_of(self._taken_ns))
 
-    def _drop(self, why: str) -> None:
+    def _drop(self, why: str, code: str) -> None:
         self._enter(Phase.AWAY)
-        self.why = why
+        self.why, self.code = why, code
         if self._attached is not None:
             self._attached.remote.distrust(why)
             self.close()

@@ -9,6 +9,7 @@ from app.clock import NS_PER_MS, Clock
 from app.detect.curtain import Curtain
 from app.detect.detector import Detector, InputSpec, Result, Timed
 from app.errors import DetectorError
+from app.status import Degraded
 from app.types import Detection, Image
 
 JUST_NS = 3 * NS_PER_MS
@@ -98,6 +99,7 @@ class Failover(Timed):
         runtime: The runtime that judges.
         failovers: Frames that the standby judged because the first could not.
         why: The first's failure, in words; empty while it judges.
+        code: The same as a code of `Degraded`; means something only where `why` does.
     """
 
     def __init__(self, first: Detector, standby: Detector) -> None:
@@ -105,7 +107,7 @@ class Failover(Timed):
         self._standby = standby
         self.runtime = first.runtime
         self.failovers = 0
-        self.why = ""
+        self.why = self.code = ""
         # Each ignores a golden sample that it does not want.
         self.spec: InputSpec = replace(first.spec, is_golden=first.spec.is_golden or standby.spec.is_golden)
 
@@ -125,7 +127,7 @@ class Failover(Timed):
             try:
                 return self._first.detect(image, golden)
             except DetectorError as error:
-                why = str(error)
+                why, self.code = str(error), error.code or Degraded.FAILED.value
         result = self._standby.detect(image, golden)
         self.why, self.runtime = why, self._standby.runtime
         self.failovers += 1
@@ -196,6 +198,11 @@ class Accelerated(Timed):
         return self._curtain.why
 
     @property
+    def code(self) -> str:
+        """The same as a code of `Degraded`."""
+        return self._curtain.code
+
+    @property
     def curtain(self) -> Curtain:
         """What is known of the accelerator."""
         return self._curtain
@@ -241,7 +248,7 @@ class Accelerated(Timed):
 
     def _judged(self, image: Image, golden: Image | None) -> Result:
         first = self._curtain.detector
-        why = ""
+        why = code = ""
         now_ns = self._clock.now_ns()
         slice_ns = self.slices.left_ns(self._since_ns or now_ns, now_ns, self._curtain.least_ns)
         if first is not None:
@@ -249,7 +256,7 @@ class Accelerated(Timed):
             try:
                 result = first.detect(image, golden)
             except DetectorError as error:
-                why = str(error)
+                why, code = str(error), error.code or Degraded.FAILED.value
             else:
                 self.runtime = first.runtime
                 self._curtain.took(result.infer_ns)
@@ -258,7 +265,7 @@ class Accelerated(Timed):
         self.runtime = self._standby.runtime
         if why:  # A picture that neither can judge says nothing against the accelerator.
             self.failovers += 1
-            self._curtain.failed(why)
+            self._curtain.failed(why, code)
         own, wanted = self._thresholds
         if own == wanted:
             return result

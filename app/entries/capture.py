@@ -24,7 +24,7 @@ from app.config import CameraSettings
 from app.entries.post import Post, StopFlag, closing
 from app.realtime import enter
 from app.setup import Setup
-from app.status import CameraStatus
+from app.status import CameraStatus, Trouble
 
 CAMERA_BYTES = 8192
 ANSWERS_WITHIN_S = 0.5
@@ -73,7 +73,9 @@ def run(setups: Sequence[Setup], post: Post) -> None:
             feeder.run(stop.is_set)
         except Exception as error:
             text = f"camera {camera.name!r}: {error}; its process is started again by itself"
-            report(CameraStatus(camera.name, text[:MOST_TEXT], is_away=True), clock.now_ns())
+            report(
+                CameraStatus(camera.name, text[:MOST_TEXT], is_away=True, code=Trouble.CRASHED.value), clock.now_ns()
+            )
             raise
 
 

@@ -54,6 +54,11 @@ class Duty:
         return f"{why}; {self.hold.text}{f'; {wish}' if self._policy == 'slow' else ''}"
 
     @property
+    def code(self) -> str:
+        """The same as a code of `Degraded`."""
+        return self._both.code if self._both.why else ""
+
+    @property
     def unused(self) -> tuple[str, ...]:
         """What the accelerator's process could run for this lane and does not, each with its reason."""
         return self._both.curtain.unused
@@ -102,6 +107,7 @@ class Duty:
         return AcceleratorStatus(
             phase=phase.value,
             why=why,
+            code=self._both.code if why else "",
             since_ns=curtain.since_ns,
             runtime=curtain.runtime,
             standby=self._both.standby_runtime,

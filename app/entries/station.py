@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -44,6 +45,9 @@ from app.takeover import take_over
 from app.types import Scalar
 
 STATUS_BYTES = 32 * 1024
+CLASSES_BYTES = 8 * 1024
+"""Of the status: names of more classes than fit there are not told, and the station alone knows them."""
+
 WARM_UP = 5
 MEGABYTE = 1 << 20
 
@@ -122,6 +126,7 @@ class _LiveLane:
         self._detector = detector
         self._rest_of_detector: Callable[[], None] = getattr(detector, "rest", lambda: None)
         self._package = package
+        self._classes = package.classes if len(json.dumps(package.classes)) <= CLASSES_BYTES else ()
         self._unused = loaded.unused
         self._alarm = alarm
         self._clock = SystemClock()
@@ -199,7 +204,8 @@ class _LiveLane:
     def _publish(self) -> None:
         accelerator = self._duty.look(self.station.ask) if self._duty else None
         why = self._duty.why if self._duty else getattr(self._detector, "why", "")
-        self.station.note_judge(why, getattr(self._detector, "failovers", 0))
+        code = self._duty.code if self._duty else getattr(self._detector, "code", "")
+        self.station.note_judge(why, getattr(self._detector, "failovers", 0), code)
         status = self.station.status()
         self._post.notifier.describe(f"{status.state.value} {status.why}".strip())
         self._block.write(
@@ -209,6 +215,7 @@ class _LiveLane:
                     recipe=self.station.at_work.recipe.name,
                     recipe_sha256=self.station.at_work.sha256 or self._recipe_sha256,
                     package=self._package.name,
+                    classes=self._classes,
                     runtime=self._detector.runtime,
                     ring_share=round(self._handover.share, 4),
                     scheduling=self._scheduling,

@@ -36,9 +36,9 @@ class Account:
             CommandRefusedError: It has no name, or is open already.
         """
         if not lot.strip():
-            raise CommandRefusedError("a lot needs a name", "give it one")
+            raise CommandRefusedError("a lot needs a name", "give it one", code="LOT_NAMELESS")
         if lot in self._triggers:
-            raise CommandRefusedError(f"lot {lot} is open already", "choose another name")
+            raise _refusal("LOT_OPEN", lot, f"lot {lot} is open already", "choose another name")
         self._triggers[lot] = 0
         self._outcomes[lot] = dict.fromkeys(Outcome, 0)
         self.lot = lot
@@ -50,16 +50,25 @@ class Account:
             CommandRefusedError: It runs, is unknown, has parts in flight, or has lost parts and no name and reason.
         """
         if lot not in self._triggers:
-            raise CommandRefusedError(f"lot {lot} is not open", "name an open lot")
+            raise _refusal("LOT_NOT_OPEN", lot, f"lot {lot} is not open", "name an open lot")
         tally = self.tally(lot)
         if lot == self.lot:
-            raise CommandRefusedError(f"lot {lot} is running", "open the next lot first")
+            raise _refusal("LOT_RUNS", lot, f"lot {lot} is running", "open the next lot first")
         if tally.in_flight:
-            raise CommandRefusedError(f"lot {lot} has {tally.in_flight} parts in flight", "let them leave the belt")
+            what = f"lot {lot} has {tally.in_flight} parts in flight"
+            raise _refusal("LOT_IN_FLIGHT", lot, what, "let them leave the belt", tally.in_flight)
         if tally.lost and not (by.strip() and reason.strip()):
-            raise CommandRefusedError(f"lot {lot} has {tally.lost} lost parts", "close it with a name and a reason")
+            what = f"lot {lot} has {tally.lost} lost parts"
+            raise _refusal("LOT_LOST", lot, what, "close it with a name and a reason", tally.lost)
         del self._triggers[lot], self._outcomes[lot]
         return tally
+
+    def ended(self) -> tuple[str, ...]:
+        """The lots that no longer run and whose every part is accounted for, none of them lost."""
+        if len(self._triggers) == 1:  # as at most steps of the line
+            return ()
+        tallies = {lot: self.tally(lot) for lot in self._triggers if lot != self.lot}
+        return tuple(lot for lot, tally in tallies.items() if not tally.in_flight and not tally.lost)
 
     def trigger(self) -> None:
         """Counts a part of the running lot."""
@@ -80,3 +89,8 @@ class Account:
             lost=outcomes[Outcome.LOST],
             in_flight=triggers - sum(outcomes.values()),
         )
+
+
+def _refusal(code: str, lot: str, what: str, mend: str, parts: int | None = None) -> CommandRefusedError:
+    values = {"lot": lot} | ({} if parts is None else {"parts": str(parts)})
+    return CommandRefusedError(what, mend, code=code, values=values)

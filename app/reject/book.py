@@ -10,7 +10,10 @@ from app.reject.journal import Journal
 from app.reject.signals import Command, Permit
 from app.reject.stops import Alarm, Latch, StopCause, Stops
 from app.reject.track import Track
-from app.types import Confirmation, EventKind, Opening, Outcome, Scalar
+from app.types import Confirmation, EventKind, Opening, Outcome, Scalar, Tally
+
+ALL_LEFT = "its last part has left the belt"
+"""Why a lot was closed that nobody closed."""
 
 
 class Book:
@@ -28,6 +31,8 @@ class Book:
         self.stops = Stops(line.stops)
         self.account = Account(opening.lot, opening.tallies)
         self.challenge = Challenge(line.challenge, line.part)
+        if opening.lot:  # whether its test was passed before this start, nobody here knows
+            self.challenge.lot_started()
         self.tracks: list[Track] = []
         self.commands: list[Command] = []
         self.triggers = 0
@@ -84,9 +89,21 @@ class Book:
         )
         if track.is_challenge and self.challenge.is_running:
             is_seen = outcome is Outcome.REJECTED and confirmation is Confirmation.SEEN
-            failure = self.challenge.finish_part(track.part_id, track.is_defective, is_seen)
+            is_by_hand = confirmation is Confirmation.BY_HAND
+            failure = self.challenge.finish_part(track.part_id, track.is_defective, is_seen, is_by_hand=is_by_hand)
             if failure:
                 self.fail_challenge(failure)
+
+    def close_lot(self, lot: str, by: str, why: str) -> Tally:
+        """Makes the account of a lot final; see `Account.close`, whose errors it raises."""
+        tally = self.account.close(lot, by, why)
+        self.write(EventKind.LOT_CLOSED, lot=lot, by=by, why=why, triggers=tally.triggers, lost=tally.lost)
+        return tally
+
+    def close_ended_lots(self) -> None:
+        """Closes the lots that ended and whose last part has left the belt: lost parts wait for a person's reason."""
+        for lot in self.account.ended():
+            self.close_lot(lot, "", ALL_LEFT)
 
     def prove_stop(self) -> None:
         """The suppressed eject of a challenge test stopped the line: the test has passed."""

@@ -58,7 +58,7 @@ class Challenge:
         return self._passed_part
 
     def lot_started(self) -> None:
-        """A lot was opened: where so configured, a test is due."""
+        """A lot was opened, or a station begins within one: where so configured, a test is due."""
         self._is_lot_due = self._settings.at_lot_start
 
     def is_due(self, now_ns: int) -> bool:
@@ -99,21 +99,24 @@ class Challenge:
             self.phase = SERIES[index] if index < len(SERIES) else Phase.SUPPRESSED
         return False
 
-    def finish_part(self, part_id: int, is_found: bool, is_seen: bool) -> str | None:
+    def finish_part(self, part_id: int, is_found: bool, is_seen: bool, *, is_by_hand: bool = False) -> str | None:
         """Takes the outcome of a part.
 
         Args:
             part_id: The part.
             is_found: The picture showed the defect.
             is_seen: The chute sensor confirmed the reject.
+            is_by_hand: A person took it off the belt while the line stood.
 
         Returns:
             Why the test has failed, if it has.
         """
+        if part_id not in self._waiting and part_id != self._suppressed:
+            return None
+        if is_by_hand:
+            return f"the test was cut off: somebody cleared known-bad part {part_id} off the belt by hand"
         if part_id == self._suppressed:
             return f"part {part_id} left without an eject and the line did not stop"
-        if part_id not in self._waiting:
-            return None
         self._waiting.discard(part_id)
         if not is_found:
             return f"the defect of known-bad part {part_id} was not found"

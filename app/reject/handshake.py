@@ -72,7 +72,8 @@ class Handshake:
             CommandRefusedError: There is no buzzer.
         """
         if not self.has_buzzer:
-            raise CommandRefusedError("this line has no buzzer", "wire one, and name it in handshake.buzzer")
+            mend = "wire one, and name it in handshake.buzzer"
+            raise CommandRefusedError("this line has no buzzer", mend, code="NO_BUZZER")
         self._silenced = self._troubles
 
     def lit(self, state: State, *, is_blind: bool, is_degraded: bool) -> tuple[str, ...]:

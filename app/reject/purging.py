@@ -55,7 +55,8 @@ class Purging:
             CommandRefusedError: It is one.
         """
         if self.gate.is_pulse:
-            raise CommandRefusedError(f"a {self.gate.kind} cannot purge parts that nobody saw", mend)
+            what = f"a {self.gate.kind} cannot purge parts that nobody saw"
+            raise CommandRefusedError(what, mend, code="CANNOT_PURGE")
 
     def begin(self, by: str = "", *, is_told: bool = True) -> None:
         """Rejects everything up to the last gate and the coasting distance beyond; a diverter stays open for it.

@@ -155,14 +155,15 @@ class Stops:
             CommandRefusedError: Nothing is latched, who or why is missing, the role may not, or a cause is still there.
         """
         if not self._latches:
-            raise CommandRefusedError("the line is not stopped", "nothing to reset")
+            raise CommandRefusedError("the line is not stopped", "nothing to reset", code="NOT_STOPPED")
         if not by.strip() or not reason.strip():
             raise CommandRefusedError("a reset needs a name and a reason", "give both")
         if role not in RESET_ROLES:
             raise CommandRefusedError(f"role {role!r} may not reset a stop", f"ask one of: {', '.join(RESET_ROLES)}")
         there = [f"{cause.value} ({', '.join(sorted(places))})" for cause, places in self._present.items() if places]
         if there:
-            raise CommandRefusedError(f"still present: {', '.join(there)}", "clear the cause first")
+            what, values = f"still present: {', '.join(there)}", {"causes": ", ".join(there)}
+            raise CommandRefusedError(what, "clear the cause first", code="STILL_PRESENT", values=values)
 
     def clear(self) -> None:
         """Forgets the latches and the counts that led to them."""

@@ -179,7 +179,7 @@ class Tracker:
             CommandRefusedError: The line is stopped, or its gate cannot purge.
         """
         if self._book.stops.is_latched:
-            raise CommandRefusedError("the line is stopped", "reset it: a purge follows")
+            raise CommandRefusedError("the line is stopped", "reset it: a purge follows", code="PURGE_STOPPED")
         self._purging.check_gate("stop the line, clear the belt up to the gate by hand and reset")
         self._purging.begin(by or "a person at the machine")
 
@@ -208,7 +208,7 @@ class Tracker:
             self._book.latch(StopCause.STANDBY_SLOW, text)
 
     def reset(self, by: str, role: str, reason: str, *, is_cleared: bool = False) -> None:
-        """Ends a latched stop; a purge follows.
+        """Ends a latched stop; a purge follows, unless what was cleared by hand is itself a cause to stand.
 
         Args:
             by: Who.
@@ -226,9 +226,11 @@ class Tracker:
             self._purging.check_gate("clear the belt up to the gate by hand and confirm it")
         causes = " ".join(latch.cause.value for latch in book.stops.latches)
         book.write(EventKind.RESET, by=by, role=role, why=reason, causes=causes, is_cleared=is_cleared)
+        book.stops.clear()
         if is_cleared:
             self._purging.clear_by_hand()
-        book.stops.clear()
+            if book.stops.is_latched:  # a challenge test that was cut off has failed: that wants a reset of its own
+                return
         book.commands.append(Permit(is_given=True))
         self._purging.begin()
 
@@ -333,14 +335,12 @@ class Tracker:
         self._book.write(EventKind.LOT_OPENED, lot=lot)
 
     def close_lot(self, lot: str, by: str = "", reason: str = "") -> Tally:
-        """Closes a lot that no longer runs.
+        """Closes a lot that no longer runs. One without lost parts is closed by `tick`, without anybody's asking.
 
         Raises:
             CommandRefusedError: Parts are in flight, or parts were lost and no name and reason are given.
         """
-        tally = self._book.account.close(lot, by, reason)
-        self._book.write(EventKind.LOT_CLOSED, lot=lot, by=by, why=reason, triggers=tally.triggers, lost=tally.lost)
-        return tally
+        return self._book.close_lot(lot, by, reason)
 
     def start_challenge(self, by: str) -> None:
         """Begins a challenge test: the next parts are known to be bad.
@@ -349,9 +349,11 @@ class Tracker:
             CommandRefusedError: The line is stopped or purging, a test runs, or no sensor could prove the stop.
         """
         if self.state is not State.RUNNING or self._book.challenge.is_running:
-            raise CommandRefusedError("a challenge test needs a running line and no other test", "try again then")
+            what = "a challenge test needs a running line and no other test"
+            raise CommandRefusedError(what, "try again then", code="CHALLENGE_NOT_NOW")
         if not self._settling.can_prove_a_stop():
-            raise CommandRefusedError("no chute or exit sensor could notice a missing reject", "fit one")
+            what = "no chute or exit sensor could notice a missing reject"
+            raise CommandRefusedError(what, "fit one", code="CHALLENGE_UNSEEN")
         self._book.challenge.start()
         self._book.write(EventKind.CHALLENGE, result="STARTED", text=f"started by {by}")
 
@@ -372,7 +374,8 @@ class Tracker:
             CommandRefusedError: A challenge test runs, which proves the chain under one recipe.
         """
         if self._book.challenge.is_running:
-            raise CommandRefusedError("a challenge test runs", "let it end, then change the recipe")
+            mend = "let it end, then change the recipe"
+            raise CommandRefusedError("a challenge test runs", mend, code="RECIPE_CHALLENGE")
         first = self._book.triggers + 1
         said: dict[str, Scalar] = {"recipe": recipe, "recipe_sha256": sha256, "by": by, "role": role, "why": reason}
         self._book.write(EventKind.RECIPE, None, from_part=first, **said)
@@ -398,6 +401,7 @@ class Tracker:
         self._gating.follow()
         self._settling.overdue()
         self._purging.follow()
+        self._book.close_ended_lots()
         if self._book.tracks and self._settling.is_done(self._book.tracks[0]):
             self._book.tracks = [each for each in self._book.tracks if not self._settling.is_done(each)]
 

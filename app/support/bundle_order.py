@@ -12,6 +12,7 @@ from typing import Any
 
 from app.errors import DataError, TaktError
 from app.support.redaction import clean, clean_value
+from app.tied import tied
 
 CHILD_S = 15.0
 DOCTOR_S = 90.0
@@ -94,7 +95,7 @@ def rows_member(name: str, rows: Iterable[Any]) -> Member:
 
 
 def child_said(command: Sequence[str], limit_s: float = CHILD_S, codes: Sequence[int] = (0,)) -> str:
-    """What a program says on its standard output.
+    """What a program says on its standard output. It ends with the thread that asks.
 
     Args:
         command: Its command line.
@@ -102,12 +103,12 @@ def child_said(command: Sequence[str], limit_s: float = CHILD_S, codes: Sequence
         codes: Exit codes that are none of a failure.
 
     Raises:
-        OSError: It cannot be started.
-        DataError: It did not end in time, or failed.
+        OSError: No process can be started.
+        DataError: It did not end in time, cannot be started, or failed.
     """
     try:
         done = subprocess.run(  # noqa: S603 - fixed command lines
-            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=limit_s, check=False
+            tied(command), capture_output=True, stdin=subprocess.DEVNULL, timeout=limit_s, check=False
         )
     except subprocess.TimeoutExpired:
         raise DataError(f"{command[0]} did not end within {limit_s:g} s", "run it in a shell") from None

@@ -12,6 +12,7 @@ import numpy as np
 from app.clock import NS_PER_MS, Clock
 from app.config import CameraSettings
 from app.errors import CameraError, DataError, FrameTimeoutError
+from app.status import Trouble
 from app.twin.flow import Body
 from app.twin.machine import Machine
 from app.twin.parts import Piece
@@ -88,7 +89,11 @@ class TwinCamera:
         self._check_open()
         line = self._machine.line
         if line.trigger.vision is None:
-            raise CameraError(f"camera {self.name!r} cannot run freely", "give the line a table [trigger.vision]")
+            raise CameraError(
+                f"camera {self.name!r} cannot run freely",
+                "give the line a table [trigger.vision]",
+                code=Trouble.UNFIT.value,
+            )
         self._view = View(self._settings, line.trigger.vision, line.part.length_mm)
         self._plan(self._clock.now_ns(), self._session)
 
@@ -194,7 +199,9 @@ class TwinCamera:
 
     def _die(self, fault: Fault) -> None:
         if fault.size:
-            raise CameraError(f"camera {self.name!r} does not answer", "check its cable and its supply")
+            raise CameraError(
+                f"camera {self.name!r} does not answer", "check its cable and its supply", code=Trouble.SILENT.value
+            )
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -21,6 +21,7 @@ from app.bus.slots import SlotReader, SlotWriter
 from app.clock import NS_PER_S, Clock, SystemClock
 from app.config import CameraSettings
 from app.errors import BusError, CameraError, FrameTimeoutError
+from app.status import Trouble
 from app.twin.camera import TwinCamera
 from app.twin.machine import Machine
 from app.types import Frame
@@ -181,7 +182,9 @@ class LinkCamera:
                 opened.callback(self._pipe.close)
             except BusError as error:
                 raise CameraError(
-                    f"camera {self.name!r}: {error.what}", "start the twin, or name its folder"
+                    f"camera {self.name!r}: {error.what}",
+                    "start the twin, or name its folder",
+                    code=Trouble.ABSENT.value,
                 ) from error
             self._opened_ns, self._triggers = self._clock.now_ns(), 0
             self._opened = opened.pop_all()
@@ -204,7 +207,9 @@ class LinkCamera:
         self._check_open()
         self._triggers += 1
         if not self._pipe.send(at_ns, self._triggers):
-            raise CameraError(f"camera {self.name!r} takes no triggers", "look whether the twin runs")
+            raise CameraError(
+                f"camera {self.name!r} takes no triggers", "look whether the twin runs", code=Trouble.GONE.value
+            )
 
     def stream(self) -> None:
         """From now on every picture comes without a trigger, until `close`.
@@ -214,7 +219,9 @@ class LinkCamera:
         """
         self._check_open()
         if not self._pipe.send(self._clock.now_ns(), STREAM):
-            raise CameraError(f"camera {self.name!r} takes no triggers", "look whether the twin runs")
+            raise CameraError(
+                f"camera {self.name!r} takes no triggers", "look whether the twin runs", code=Trouble.GONE.value
+            )
 
     def grab(self, deadline_ns: int) -> Frame:
         """The next frame that answers a trigger; never blocks past the deadline.
@@ -269,12 +276,14 @@ class LinkCamera:
                 f"camera {self.name!r} sends {width_px} x {height_px} px where width_px and height_px say"
                 f" {wanted.width_px} x {wanted.height_px}",
                 "give the twin and the box the same line file",
+                code=Trouble.FORMAT.value,
             )
         if (channels or [1]) != [wanted.channels]:
             frame.release()
             raise CameraError(
                 f"camera {self.name!r} sends {(channels or [1])[0]} channels where channels says {wanted.channels}",
                 "give the twin and the box the same line file",
+                code=Trouble.FORMAT.value,
             )
         # Its slot is the camera's, which means nothing to those who see the frame in the slots of the box.
         return replace(frame, slot=-1, generation=0)

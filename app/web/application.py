@@ -9,7 +9,6 @@ from flask import Flask, Response, redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app import __version__
-from app.config import UiSettings
 from app.web.access.pages import make_access
 from app.web.api import make_api
 from app.web.context import Context
@@ -24,6 +23,7 @@ from app.web.reference import make_reference
 from app.web.reports.pages import make_reports
 from app.web.review.pages import make_review
 from app.web.secured import insist
+from app.web.sheets import add_sheets
 from app.web.shell import put_around
 
 
@@ -53,12 +53,13 @@ def create_app(context: Context) -> Flask:
     app.register_blueprint(make_machine(context))
     app.register_blueprint(make_reference())
     put_around(app, context.live)
-    _add_house_pages(app, context.ui)
+    add_sheets(app, root / "static", context.ui)
+    _add_house_pages(app)
     add_failures(app)
     return app
 
 
-def _add_house_pages(app: Flask, ui: UiSettings) -> None:
+def _add_house_pages(app: Flask) -> None:
     @app.get("/")
     def home() -> AnyResponse:
         return redirect(url_for("operator.overview"))
@@ -66,8 +67,3 @@ def _add_house_pages(app: Flask, ui: UiSettings) -> None:
     @app.get("/alive")
     def alive() -> Response:
         return Response(status=204)
-
-    @app.get("/screen.css")
-    def screen() -> Response:
-        """What is known of the screen; a file, because the policy allows no style within a page."""
-        return Response(f":root {{ --mm: {ui.pixels_per_mm:g}px; }}\n", mimetype="text/css")

@@ -34,7 +34,10 @@ def add_failures(app: Flask) -> None:
     @app.errorhandler(TaktError)
     def refused(error: TaktError) -> Response:
         code = next((code for kind, code in _CODES if isinstance(error, kind)), 500)
-        return _answer(code, error.what, error.mend, ENGLISH)
+        key, say = f"refused.{error.code}", texts()
+        if not error.code or key not in say.own or say.language == ENGLISH:
+            return _answer(code, error.what, error.mend, ENGLISH)
+        return _answer(code, say(key, **error.values), say(f"{key}.mend", **error.values), say.language)
 
     @app.errorhandler(RefusedError)
     def unwelcome(error: RefusedError) -> Response:
@@ -42,10 +45,11 @@ def add_failures(app: Flask) -> None:
             return redirect(url_for("access.sign_in", next=request.full_path.rstrip("?")))
         say, code = texts(), error.code or 403
         is_told = error.key in say.words
-        what = say(error.key, seconds=error.wait_s) if is_told else error.what
-        known = f"error.{code}.mend"
+        values = {**error.values, "seconds": error.wait_s}
+        what = say(error.key, **values) if is_told else error.what
+        known = next((key for key in (f"{error.key}.mend", f"error.{code}.mend") if key in say.words), "")
         is_own = is_told and (say.language != ENGLISH or not _is_of_api())
-        mend = say(known) if is_own and known in say.words else error.mend
+        mend = say(known, **values) if is_own and known else error.mend
         answer = _answer(code, what, mend, say.language if is_told else ENGLISH)
         answer.headers.update(error.more_headers)
         return answer

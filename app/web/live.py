@@ -149,6 +149,14 @@ class Live:
             **{name: tell(lane) for name, tell in self._more.items()},
         }
 
+    def classes(self, lane: int) -> tuple[str, ...]:
+        """The classes that the model of a lane knows; empty where that is not known.
+
+        Raises:
+            KeyError: There is no such lane.
+        """
+        return self._watches[lane].classes
+
     def parts(self, lane: int) -> dict[str, Any]:
         """The last parts of a lane.
 

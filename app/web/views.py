@@ -30,6 +30,7 @@ def status_view(status: Status, now_ns: int) -> dict[str, Any]:
     return {
         "state": status.state.value,
         "why": status.why,
+        "code": status.code,
         "for_ms": _age_ms(status.since_ns, now_ns),
         "lot": status.lot,
         "tally": {
@@ -125,6 +126,7 @@ def _camera(camera: CameraStatus, now_ns: int) -> dict[str, Any]:
     return {
         "name": camera.name,
         "text": camera.text,
+        "code": camera.code,
         "frames": camera.frames,
         "dropped": camera.dropped,
         "refused": camera.refused,

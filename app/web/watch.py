@@ -149,6 +149,11 @@ class Watch:
         return self._status.state.value if self._status else ""
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that its model knows, by the station's last word."""
+        return self._status.classes if self._status else ()
+
+    @property
     def gist(self) -> object:
         """What is worth telling at once when it changes."""
         status = self._status

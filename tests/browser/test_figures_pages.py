@@ -90,6 +90,26 @@ def test_chart_is_read_by_keyboard_and_has_its_numbers_behind_it(visit):
     assert sight.text("#control tbody tr:last-child th") == last.split(": ")[0]
 
 
+CHART = "import('/static/js/figures/chart.js')"
+DAY = """{seconds: [60, 120, 180], stepSeconds: 60, lines: [
+  {kind: "line", values: [1, 2, 3]}, {kind: "steps", values: [5, 6, 7]}, {kind: "dashed", values: [4, 4, 4]}]}"""
+
+
+def test_limits_go_on_to_both_edges_of_the_plot_and_nothing_else_does(visit):
+    sight = visit("?span=day", DRAWN)
+    columns = sight.page.evaluate(f"{CHART}.then((chart) => chart.columnsOf({DAY}))")
+
+    assert columns == [[30, 60, 120, 180, 240], [None, 1, 2, 3, None], [5, 5, 6, 7, 7], [4, 4, 4, 4, 4]]
+
+
+def test_all_figures_of_an_axis_have_as_many_decimals(visit):
+    sight = visit("?span=day", DRAWN)
+    said = "(value, top = value) => value.toFixed(top < 0.1 ? 2 : 1)"
+    ticks = sight.page.evaluate(f"{CHART}.then((chart) => chart.ticksOf([0, 0.05, 0.1, 0.15], {said}))")
+
+    assert ticks == ["0.0", "0.1", "0.1", "0.1"]
+
+
 def test_a_choice_lives_in_the_address(visit, counted):
     sight = visit("?span=day", DRAWN)
     every = sight.text("#tile-parts")

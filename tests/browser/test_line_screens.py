@@ -231,6 +231,52 @@ def test_recipe_that_the_station_refuses_says_why(floor, come):
     assert sight.text("#fact-recipe") == "demo board"
 
 
+@pytest.mark.parametrize("lang", ["en", "de"])
+def test_recipe_with_a_class_that_the_model_lacks_is_grey_and_says_why(floor, come, lang, photograph):
+    floor.tell(status={"package": "pcb-nano", "classes": ["open", "short", "spur"]})
+    sight = come(floor, Role.LEAD, lang=lang)
+    open_screen(sight, "recipe")
+    sight.page.locator("[data-file='recipes/metal.toml'].refused").tap()
+
+    said = sight.text("#recipes-trouble")
+    assert "dent" in said
+    assert "open, short, spur" in said
+    assert ("Regeln für" in said) is (lang == "de")
+    assert sight.page.locator("#recipes-trouble [lang=en]").count() == 0
+    assert not sight.page.locator("#recipes-change").is_visible()
+    assert violations(sight) == []
+    photograph(sight, f"words-recipe-refused-{lang}")
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (
+            {"status": {"state": "DEGRADED", "why": "accelerator late: no answer within 2.0 ms", "code": "LATE"}},
+            "Der Beschleuniger hat nicht rechtzeitig geantwortet",
+        ),
+        (
+            {
+                "status": {"state": "NO_CAMERA", "why": "camera 'top': its mean grey is 3.0", "code": "DARK"},
+                "cameras": [["top", "camera 'top': its mean grey is 3.0", 7, 0, 0, 3, 0, False, "DARK"]],
+            },
+            "Kamera top: sieht zu wenig Licht",
+        ),
+    ],
+    ids=["degraded", "camera"],
+)
+def test_cause_is_said_in_german_and_the_stations_sentence_is_its_detail(floor, come, told, words, photograph):
+    sight = come(floor, Role.OPERATOR, lang="de")
+    floor.tell(**told)
+    sight.wait(f"document.querySelector('#state-why').textContent.includes({words!r})")
+    assert sight.text("#state-said") == told["status"]["why"]
+    photograph(sight, f"words-{told['status']['code'].lower()}-overview-de")
+
+    open_screen(sight, "alarms")
+    sight.wait(f"document.querySelector('#alarms-list .why')?.textContent.includes({words!r})")
+    photograph(sight, f"words-{told['status']['code'].lower()}-alarms-de")
+
+
 # Challenge test, reset, cleaning
 
 

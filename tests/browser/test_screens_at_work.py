@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from app.web.access.roles import Role
@@ -116,40 +114,38 @@ def test_what_a_command_says_lies_over_no_key(stand, look):
         assert is_beside or is_apart, key.inner_text()
 
 
-def test_lot_is_closed_when_its_last_part_has_left_though_nobody_looks(stand, signed_in):
+def test_page_that_ends_a_lot_leaves_its_closing_to_the_station(stand, signed_in):
     sight = signed_in(stand, Role.OPERATOR, "1280x800", by="pin")
-    lots, closed = [lot("A", in_flight=0, is_running=True)], []
+    lots, asked = [lot("A", in_flight=0, is_running=True)], []
 
     def answer(route):
         if route.request.method == "POST":
-            lots[:] = [lot("B", in_flight=1, is_running=True), lot("A", in_flight=3)]
+            lots[:] = [lot("B", in_flight=1, is_running=True), lot("A", in_flight=3), lot("Z", in_flight=0, lost=2)]
         route.fulfill(json={"lots": lots} if route.request.method == "GET" else {"epoch": 1, "sequence": 1})
 
-    def close(route):
-        closed.append(json.loads(route.request.post_data)["lot"])
-        lots[:] = [each | {"is_closed": not each["is_running"]} for each in lots]
-        route.fulfill(json={"epoch": 1, "sequence": 2})
-
+    sight.page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
     sight.page.route("**/api/v1/lanes/1/lots", answer)
-    sight.page.route("**/api/v1/lanes/1/lots/close", close)
     sight.go(stand.url)
     open_screen(sight, "lot")
     open_screen(sight, "next")
     sight.page.locator("#lots-letters [data-letter='B']").tap()
     sight.page.locator("#lots-start").tap()
     sight.wait("document.querySelector('#lots-open')?.textContent.includes('On the belt: 3')")
-    first = sight.page.locator("#lots-open .open").bounding_box()
+    first = sight.page.locator("#lots-open .open").first.bounding_box()
     title = sight.page.locator("#lots-waiting").bounding_box()
     assert first["y"] - title["y"] - title["height"] < first["height"]
+    assert [each.inner_text().splitlines()[0] for each in sight.page.locator("#lots-open .open:has(.key)").all()] == [
+        "Z"
+    ]
 
-    sight.page.locator("#screen-lot [data-back]").tap()
-    lots[1]["tally"]["in_flight"] = 0
-    sight.wait("document.querySelector('#notice').textContent.includes('lot A is closed')")
-    assert closed == ["A"]
+    lots[1:] = [lot("A", in_flight=0) | {"is_closed": True}]
+    sight.wait("document.querySelector('#lots-open')?.textContent.includes('Closed: A')")
+    assert [url for url in asked if url.endswith("/lots/close")] == []
 
 
-def lot(name, *, in_flight, is_running=False):
-    tally = {"triggers": 50, "passed": 50 - in_flight, "rejected": 0, "lost": 0, "in_flight": in_flight}
+def lot(name, *, in_flight, lost=0, is_running=False):
+    passed = 50 - in_flight - lost
+    tally = {"triggers": 50, "passed": passed, "rejected": 0, "lost": lost, "in_flight": in_flight}
     return {"lot": name, "is_running": is_running, "is_closed": False, "planned": None, "by": "Kim", "tally": tally}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.config import Line, inputs_of, load_line, outputs_of, pins_of
 from app.errors import ConfigError
-from app.recipe import Recipe, load_recipe
+from app.recipe import Recipe, load_recipe, parse_recipe
 from app.setup import load_setup, twin_line
 from app.toml import validated
 
@@ -217,3 +217,21 @@ def test_refused_address_is_told_without_its_password() -> None:
 
     assert "user:***@camera" in text
     assert "hunter2" not in text
+
+
+def test_line_and_recipe_are_called_by_any_script_and_one_spelling_of_an_umlaut() -> None:
+    decomposed = "Gro\u0308\u00dfe 2 / Su\u0308d"
+
+    assert parse_recipe(f'name = "{decomposed}"', "r").name == "Gr\u00f6\u00dfe 2 / S\u00fcd"
+
+
+@pytest.mark.parametrize("name", [" a", "a ", "a\\u0007b", "a\\u202eb"])
+def test_name_with_control_characters_or_blanks_at_an_end_says_what_to_leave_out(name) -> None:
+    with pytest.raises(ConfigError, match="leave out control characters, and blanks at either end"):
+        parse_recipe(f'name = "{name}"', "r")
+
+
+@pytest.mark.parametrize("name", ["../x", "Ausschu\u00df", "a/b", ".hidden"])
+def test_name_of_a_bin_which_pins_and_files_take_says_which_characters_it_may_have(name) -> None:
+    with pytest.raises(ConfigError, match="use A to Z, a to z, digits, blanks and"):
+        parse_recipe(f'[default]\ndestination = "{name}"', "r")

@@ -37,6 +37,10 @@ class Both:
     def why(self):
         return self.curtain.why
 
+    @property
+    def code(self):
+        return "GONE"
+
     def rest(self):
         self.rests += 1
         self._clock.advance_to(self._clock.now_ns() + NS_PER_S)

@@ -48,6 +48,25 @@ def test_camera_that_fails_counts_before_a_standby_that_judges() -> None:
     assert status.since_ns == bench.clock.now_ns(), "before the next step has taken it down too"
 
 
+def test_cause_is_told_as_a_code_of_the_camera_of_the_judge_or_of_the_stop() -> None:
+    bench = running()
+    bench.station.note_judge(WHY, 1, "GONE")
+    assert bench.station.status().code == "GONE"
+
+    bench.eyes["top"].fails = "grab"
+    bench.station.serve("top")
+    status = bench.station.status()
+    assert (status.code, status.cameras[0].code) == ("OTHER", "OTHER"), "its driver gave no code"
+
+    bench.station.stop("Ada")
+    assert bench.station.status().code == "OPERATOR"
+
+
+def test_line_without_trouble_has_no_code() -> None:
+    status = running().station.status()
+    assert (status.code, status.cameras[0].code) == ("", "")
+
+
 def test_accelerator_that_is_back_is_running_again() -> None:
     bench = running()
     bench.station.note_judge(WHY, 1)

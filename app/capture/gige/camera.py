@@ -19,6 +19,7 @@ from app.capture.inbox import Inbox
 from app.clock import NS_PER_MS, NS_PER_S, Clock
 from app.config import CameraSettings
 from app.errors import CameraError, FrameTimeoutError
+from app.status import Trouble
 from app.types import Frame, Scalar
 
 MOST_WAITING = 4
@@ -104,7 +105,7 @@ class GigeCamera:
         try:
             self._link = caller.call(partial(Link, self._settings, self._clock, self._inbox), _OPEN_S, Link.shut)
         except TimeoutError as error:
-            raise self._error(f"it did not open within {_OPEN_S:g} s", _MEND) from error
+            raise self._error(f"it did not open within {_OPEN_S:g} s", _MEND, code=Trouble.ABSENT.value) from error
         finally:
             if self._link is None:
                 caller.end()
@@ -210,7 +211,7 @@ class GigeCamera:
         try:
             return self._caller.call(work, _ANSWER_S)
         except TimeoutError as error:
-            raise self._error(f"it did not answer within {_ANSWER_S:g} s", _MEND) from error
+            raise self._error(f"it did not answer within {_ANSWER_S:g} s", _MEND, code=Trouble.SILENT.value) from error
 
     def _opened(self) -> Link:
         if self._link is None:
@@ -226,15 +227,17 @@ class GigeCamera:
         trigger, failure = self._trigger, self._inbox.failure
         if failure is None and trigger is not None and not trigger.done():
             if self._clock.now_ns() - self._triggered_ns > _CONFIRMED_NS:
-                failure = self._error("it confirms no trigger", _MEND)
+                failure = self._error("it confirms no trigger", _MEND, code=Trouble.SILENT.value)
         elif failure is None and trigger is not None and isinstance(error := trigger.exception(), CameraError):
             failure = error
         silent_ns = link.receiver.silent_ns()
         if failure is None and silent_ns > self._settings.silent_ms * NS_PER_MS:
-            failure = self._error(f"it has sent nothing for {silent_ns / NS_PER_S:.1f} s", _MEND)
+            failure = self._error(
+                f"it has sent nothing for {silent_ns / NS_PER_S:.1f} s", _MEND, code=Trouble.SILENT.value
+            )
         if failure is not None:
             self._inbox.fail(failure)
-            raise CameraError(failure.what, failure.mend)
+            raise CameraError(failure.what, failure.mend, code=failure.code)
 
-    def _error(self, what: str, mend: str) -> CameraError:
-        return CameraError(f"camera {self.name!r}: {what}", mend)
+    def _error(self, what: str, mend: str, code: str = "") -> CameraError:
+        return CameraError(f"camera {self.name!r}: {what}", mend, code=code)

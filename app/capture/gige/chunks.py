@@ -7,6 +7,7 @@ from typing import Any
 
 from app.capture.gige.features import Features
 from app.errors import CameraError
+from app.status import Trouble
 
 _NS_PER_US = 1000
 
@@ -45,7 +46,7 @@ class Chunks:
 
     def __init__(self, camera: Any, features: Features, tick_hz: int, who: str) -> None:
         if not features.has("ChunkModeActive"):
-            raise CameraError(f"{who} has no chunk data", "set camera.gige.chunks = false")
+            raise CameraError(f"{who} has no chunk data", "set camera.gige.chunks = false", code=Trouble.UNFIT.value)
         features.set("ChunkModeActive", True)
         offered = next((knob.choices for knob in features.knobs() if knob.name == "ChunkSelector"), ())
         self._names = tuple(name for name in _WANTED if name in offered)

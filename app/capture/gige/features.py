@@ -8,6 +8,7 @@ from typing import Any
 from app.capture.camera import Knob
 from app.capture.gige.aravis import translated, unless_undefined
 from app.errors import CameraError
+from app.status import Trouble
 from app.types import Scalar
 
 _MOST_NAMED = 3
@@ -97,7 +98,11 @@ class Features:
             near = difflib.get_close_matches(name.lower(), by_lower, n=_MOST_NAMED, cutoff=0.4)
             nearest = f"the nearest it has: {', '.join(by_lower[each] for each in near)}; " if near else ""
             state = "no setting" if node is None else "now no setting"
-            raise CameraError(f"{self._who} has {state} {name!r}", f"{nearest}`takt camera probe` lists them all")
+            raise CameraError(
+                f"{self._who} has {state} {name!r}",
+                f"{nearest}`takt camera probe` lists them all",
+                code=Trouble.UNFIT.value,
+            )
         return node
 
     def _collect(self, name: str, names: dict[str, None]) -> None:
@@ -183,7 +188,7 @@ class Features:
         return int(number)
 
     def _refusal(self, name: str, value: Scalar, words: str) -> CameraError:
-        return CameraError(f"{self._who} cannot take {name} = {value}", words)
+        return CameraError(f"{self._who} cannot take {name} = {value}", words, code=Trouble.UNFIT.value)
 
 
 def _shown(bound: float | None) -> str:

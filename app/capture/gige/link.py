@@ -19,6 +19,7 @@ from app.capture.inbox import Inbox
 from app.clock import Clock
 from app.config import CameraSettings
 from app.errors import CameraError
+from app.status import Trouble
 
 _PROTOCOL = "GigEVision"
 _LEAST_RETENTION_US, _MOST_RETENTION_US = 10_000, 10_000_000
@@ -72,10 +73,15 @@ def find_address(source: str, who: str) -> str:
         return matching[0].source
     shown = "; ".join(f"{each.source} ({each.model}, serial {each.serial})" for each in matching or found)
     if matching:
-        raise CameraError(f"{who}: {source!r} names more than one camera: {shown}", "name one by its address")
+        raise CameraError(
+            f"{who}: {source!r} names more than one camera: {shown}",
+            "name one by its address",
+            code=Trouble.UNFIT.value,
+        )
     raise CameraError(
         f"{who}: no GigE Vision camera {source!r} answers; found: {shown or 'none'}",
         "check its cable, power and address, or correct camera.source",
+        code=Trouble.ABSENT.value,
     )
 
 
@@ -165,6 +171,7 @@ class Link:
             raise CameraError(
                 f"{self._who}: no GigE Vision camera answers at {address}",
                 "check its cable, power and address; `takt camera list` shows what is there",
+                code=Trouble.ABSENT.value,
             )
         if seen.holder:
             raise self._taken(seen.holder)
@@ -208,10 +215,15 @@ class Link:
         )
 
     def _lose(self, _device: Any) -> None:
-        self._inbox.fail(CameraError(f"{self._who} is lost: it answers no heartbeat", "check its cable and power"))
+        self._inbox.fail(
+            CameraError(
+                f"{self._who} is lost: it answers no heartbeat", "check its cable and power", code=Trouble.GONE.value
+            )
+        )
 
     def _taken(self, holder: str) -> CameraError:
         return CameraError(
             f"{self._who}: {self._settings.source} is in use by {holder}",
             "close the program that has it, or wait 3 s where that program died",
+            code=Trouble.BUSY.value,
         )

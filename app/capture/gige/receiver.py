@@ -19,6 +19,7 @@ from app.capture.inbox import Inbox
 from app.clock import NS_PER_MS, NS_PER_S, Clock
 from app.config import CameraSettings
 from app.errors import CameraError
+from app.status import Trouble
 from app.types import Frame
 
 _POP_US = 100_000
@@ -139,7 +140,7 @@ class Receiver:
             self._inbox.fail(error)
         finally:
             if not self._is_stopped.is_set():
-                self._inbox.fail(CameraError(f"{self._who} is read no more", "open it again"))
+                self._inbox.fail(CameraError(f"{self._who} is read no more", "open it again", code=Trouble.GONE.value))
 
     def _take_buffers(self, stream: Any) -> None:
         while not self._is_stopped.is_set() and self._inbox.failure is None:
@@ -219,7 +220,11 @@ class Receiver:
         else:
             what = f"pixels of format 0x{code:08X} where {terms.pixels.name} (0x{terms.pixels.code:08X}) was agreed"
         self._refuse(f"{self._who} sends {what}")
-        self._inbox.put(CameraError(self.last_refusal, "nobody but the station may set it; open it again"))
+        self._inbox.put(
+            CameraError(
+                self.last_refusal, "nobody but the station may set it; open it again", code=Trouble.FORMAT.value
+            )
+        )
         return True
 
     def _refuse(self, why: str) -> None:
@@ -263,6 +268,10 @@ class Receiver:
         seen = self._bootstrap.presence()
         self._misses = 0 if seen.is_there else self._misses + 1
         if self._misses >= _MISSES:
-            self._inbox.fail(CameraError(f"{self._who} does not answer any more", _MEND))
+            self._inbox.fail(CameraError(f"{self._who} does not answer any more", _MEND, code=Trouble.GONE.value))
         elif seen.is_there and not seen.holder:
-            self._inbox.fail(CameraError(f"{self._who} has let go of the station, as after a restart", _MEND))
+            self._inbox.fail(
+                CameraError(
+                    f"{self._who} has let go of the station, as after a restart", _MEND, code=Trouble.GONE.value
+                )
+            )

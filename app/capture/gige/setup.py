@@ -11,6 +11,7 @@ from app.capture.gige.features import Features
 from app.capture.gige.pixels import FORMATS, PixelFormat, suitable_format
 from app.config import CameraSettings
 from app.errors import CameraError
+from app.status import Trouble
 
 _NS_PER_US = 1000
 _US_PER_MS = 1000
@@ -54,6 +55,7 @@ def check_identity(found: Found, settings: CameraSettings, who: str) -> None:
             raise CameraError(
                 f"{who} is the wrong one: its {name} is {actual or 'unknown'}, camera.gige.{name} says {expected}",
                 f"connect the right camera, or correct camera.gige.{name}",
+                code=Trouble.UNFIT.value,
             )
 
 
@@ -91,7 +93,11 @@ def _set_pixels(camera: Any, settings: CameraSettings, who: str) -> PixelFormat:
     pixels = FORMATS.get(wanted) if wanted else suitable_format(offered, settings.channels)
     if pixels is None or pixels.code not in offered:
         missing = f"pixel format {wanted}" if wanted else f"pixel format for channels = {settings.channels}"
-        raise CameraError(f"{who} has no {missing}", f"it offers {known}: name one in camera.gige.pixel_format")
+        raise CameraError(
+            f"{who} has no {missing}",
+            f"it offers {known}: name one in camera.gige.pixel_format",
+            code=Trouble.UNFIT.value,
+        )
     camera.set_pixel_format(pixels.code)
     return pixels
 
@@ -121,6 +127,7 @@ def _set_exposure(camera: Any, features: Features, settings: CameraSettings) -> 
             raise CameraError(
                 f"camera {settings.name!r} cannot expose {settings.exposure_ms:g} ms",
                 f"set exposure_ms to {low / _US_PER_MS:g} to {high / _US_PER_MS:g}",
+                code=Trouble.UNFIT.value,
             )
         camera.set_exposure_time(exposure_us)
         return int(camera.get_exposure_time() * _NS_PER_US)
@@ -132,6 +139,7 @@ def _set_gain(features: Features, settings: CameraSettings) -> None:
         raise CameraError(
             f"camera {settings.name!r} has its gain in steps of its own, not in dB",
             "set GainRaw in camera.controls in place of gain_db",
+            code=Trouble.UNFIT.value,
         )
     features.set("Gain", settings.gain_db)
 
@@ -161,6 +169,7 @@ def _set_packets(camera: Any, features: Features, settings: CameraSettings) -> N
                 f"camera {settings.name!r} takes packets of {took} bytes where camera.gige.packet_size_bytes says"
                 f" {wanted.packet_size_bytes}",
                 f"set packet_size_bytes to {took}, or to 0 and let it be found",
+                code=Trouble.UNFIT.value,
             )
     else:
         camera.gv_auto_packet_size()

@@ -145,8 +145,7 @@ def _planned(
 
 
 def _rules(package: Package, path: Path | None) -> Recipe:
-    from app.fitting import check_recipe
-    from app.recipe import Recipe, load_recipe
+    from app.recipe import Recipe, check_recipe, load_recipe
 
     rules = load_recipe(path) if path else Recipe.model_validate({"schema": 1})
     check_recipe(rules, package.classes, str(path))

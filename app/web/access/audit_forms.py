@@ -37,6 +37,21 @@ def json_lines(rows: Iterator[AuditRow]) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that a row changed.
+
+    Attributes:
+        key: What, as the record calls it; empty: the row is about nothing else.
+        before: What it was, in words; empty: nothing.
+        after: What it was from then on.
+    """
+
+    key: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShownRow:
     """A row as a page shows it.
 
@@ -48,6 +63,8 @@ class ShownRow:
         about: To what.
         before: What it was, in words; empty: nothing.
         after: What it was from then on.
+        changes: What is different now, each by itself.
+        raw: The same as the record holds it, in JSON; empty where nothing changed.
         reason: Why.
     """
 
@@ -58,23 +75,36 @@ class ShownRow:
     about: str
     before: str
     after: str
+    changes: tuple[Change, ...]
+    raw: str
     reason: str
 
 
 def shown(row: AuditRow) -> ShownRow:
     """A row as a page shows it."""
     time = moment(row.at_us).strftime("%Y-%m-%d %H:%M:%S")
-    before, after = _words(row.before), _words(row.after)
-    return ShownRow(row.row, time, row.who, row.what, row.about, before, after, row.reason)
+    before, after = json.loads(row.before), json.loads(row.after)
+    raw = "" if before is None and after is None else f"{row.before} -> {row.after}"
+    named = (row.row, time, row.who, row.what, row.about, _words(before), _words(after))
+    return ShownRow(*named, tuple(_changes(before, after)), raw, row.reason)
 
 
-def _words(said: str) -> str:
-    """A JSON value in words: an object as its keys and values."""
-    value = json.loads(said)
+def _changes(before: Any, after: Any) -> Iterator[Change]:
+    """What is in either of two values of a row, an object key by key; what both have alike is no change."""
+    old, new = (each if isinstance(each, dict) else {} if each is None else {"": each} for each in (before, after))
+    for key in dict.fromkeys((*old, *new)):
+        if key not in old or key not in new or old[key] != new[key]:
+            yield Change(key, _words(old.get(key)), _words(new.get(key)))
+
+
+def _words(value: Any) -> str:
+    """A value of JSON in words."""
     if value is None:
         return ""
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {each if isinstance(each, str) else json.dumps(each)}" for key, each in value.items())
+        return ", ".join(f"{key}: {_words(each)}" for key, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(_words(each) for each in value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

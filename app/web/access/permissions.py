@@ -142,7 +142,7 @@ _ROWS: dict[str, Permission] = {
     "review.story": Permission(Role.LEAD),
     "review.take_back": Permission(Role.QUALITY),
     "review.thumb": Permission(Role.LEAD),
-    "screen": _ANYBODY,
+    "sheet": _ANYBODY,
     "static": _ANYBODY,
 }
 

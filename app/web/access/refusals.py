@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
+from types import MappingProxyType
 
 from werkzeug.exceptions import HTTPException
 
+from app.errors import TaktError
+
 ASKS = "X-Asks"
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class RefusedError(HTTPException):
@@ -19,12 +23,21 @@ class RefusedError(HTTPException):
         mend: What the reader does about it.
         retry_s: When to try again; the answer's `Retry-After`.
         key: The text that says it on the pages, in the language of who reads; empty: there is none.
+        values: What those words name.
         asks: What would let it pass; the header `X-Asks` tells the page: `sign-in`, `again` (the own PIN or password
             once more), `reason`.
     """
 
     def __init__(
-        self, code: int, what: str, mend: str, *, retry_s: float = 0.0, key: str = "", asks: tuple[str, ...] = ()
+        self,
+        code: int,
+        what: str,
+        mend: str,
+        *,
+        retry_s: float = 0.0,
+        key: str = "",
+        values: Mapping[str, str] = _NOTHING,
+        asks: tuple[str, ...] = (),
     ) -> None:
         super().__init__(what)
         self.code = code
@@ -32,6 +45,7 @@ class RefusedError(HTTPException):
         self.mend = mend
         self.retry_s = retry_s
         self.key = key
+        self.values = values
         self.asks = asks
 
     @property
@@ -51,3 +65,9 @@ class SignInError(RefusedError):
 
     def __init__(self, what: str = "nobody is signed in", mend: str = "sign in") -> None:
         super().__init__(401, what, mend, key="refused.nobody", asks=("sign-in",))
+
+
+def refusal_of(error: TaktError, code: int = 409) -> RefusedError:
+    """What a request is answered that fails by an error: in the language of who reads, where its code has words."""
+    key = f"refused.{error.code}" if error.code else ""
+    return RefusedError(code, error.what, error.mend, key=key, values=error.values)

@@ -46,6 +46,8 @@ class Alarm:
         cleared_us: When it went; `None` while it is there.
         acked_us: When somebody took note; `None` before.
         acked_by: Who.
+        code: Why, as a code of `Condition`; known while the condition is there, and not kept.
+        camera: The camera that it is about, likewise.
     """
 
     number: int
@@ -60,6 +62,8 @@ class Alarm:
     cleared_us: int | None = None
     acked_us: int | None = None
     acked_by: str | None = None
+    code: str = ""
+    camera: str = ""
 
     @property
     def is_listed(self) -> bool:
@@ -189,13 +193,12 @@ class Alarms:
         if known is None:
             self._last_unsaved -= 1
             named = (condition.key, condition.kind, condition.priority, condition.text, condition.is_first)
-            return Alarm(self._last_unsaved, lane, *named, times=1, raised_us=now_us)
+            return Alarm(self._last_unsaved, lane, *named, 1, now_us, code=condition.code, camera=condition.camera)
+        told = replace(known, text=condition.text, code=condition.code, camera=condition.camera)
         if known.cleared_us is not None:
-            again = replace(known, cleared_us=None, acked_us=None, acked_by=None, times=known.times + 1)
-            return replace(again, text=condition.text, is_first=condition.is_first, raised_us=now_us)
-        if known.text == condition.text:
-            return None
-        return replace(known, text=condition.text)
+            again = replace(told, cleared_us=None, acked_us=None, acked_by=None, times=known.times + 1)
+            return replace(again, is_first=condition.is_first, raised_us=now_us)
+        return None if told == known else told
 
     def _keep(self, alarm: Alarm) -> None:
         place = (alarm.lane, alarm.key)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 _MOST_PARTS = 100_000_000
 _MOST_INT = (1 << 63) - 1
@@ -13,6 +15,9 @@ Words = Annotated[str, StringConstraints(max_length=64, strip_whitespace=True, p
 LotName = Annotated[
     str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
+NewLotName = Annotated[LotName, AfterValidator(partial(unicodedata.normalize, "NFC"))]
+"""However an umlaut was typed, it is one character: what looks the same is the same lot."""
+
 Why = Annotated[str, StringConstraints(max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -117,7 +122,7 @@ class LotsAnswer(Answer):
 class StartLot(Body):
     """A lot that begins now."""
 
-    lot: LotName
+    lot: NewLotName
     planned: int | None = Field(None, ge=1, le=_MOST_PARTS)
 
 
@@ -163,6 +168,8 @@ class RecipeAnswer(Answer):
     default: RuleAnswer | None
     classes: list[RuleAnswer]
     trouble: str = Field(description="why it cannot be chosen; empty: it can")
+    trouble_code: str = Field("", description="the same as a code; empty: it has none")
+    trouble_values: dict[str, str] = Field(default_factory=dict, description="what the words of the code name")
 
 
 class RecipesAnswer(Answer):
@@ -196,7 +203,7 @@ class SeriesAnswer(Answer):
 class TrialAnswer(Answer):
     """One challenge test of the past."""
 
-    result: str
+    result: str = Field(description="PASSED, FAILED, or BROKEN: the station began anew before it ended")
     text: str
     at_us: int
     began_us: int | None

@@ -52,5 +52,6 @@ def ask_station(context: Context, lane: int, timeout_s: float = ANSWER_S, **said
         raise UsageError(f"{where}: {first['msg']}" if where else first["msg"], "correct what was typed") from error
     reply = ask(context.place.commands(lane), request, timeout_s)
     if not reply.ok:
-        raise RefusedError(409, reply.what, reply.mend)
+        key = f"refused.{reply.code}" if reply.code else ""
+        raise RefusedError(409, reply.what, reply.mend, key=key, values=reply.values)
     return reply

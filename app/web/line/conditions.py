@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
@@ -36,6 +36,8 @@ class Condition:
         priority: How soon somebody must act.
         text: What happened, in the station's words; may be empty.
         is_first: It is the first-out cause of a stop.
+        code: Why, as a code of `app.status.Trouble` or `Degraded`; empty where the kind says all.
+        camera: The camera that it is about; empty where it is about none.
     """
 
     key: str
@@ -43,6 +45,8 @@ class Condition:
     priority: Priority
     text: str = ""
     is_first: bool = False
+    code: str = ""
+    camera: str = ""
 
 
 PRIORITIES: Mapping[str, Priority] = MappingProxyType(
@@ -90,7 +94,8 @@ def _of_stops(status: Mapping[str, Any]) -> Iterator[Condition]:
 def _of_cameras(status: Mapping[str, Any]) -> Iterator[Condition]:
     for camera in status["cameras"]:
         if camera["text"]:
-            yield _condition("NO_CAMERA", _short(camera["text"]), f"camera/{camera['name']}")
+            found = _condition("NO_CAMERA", _short(camera["text"]), f"camera/{camera['name']}")
+            yield replace(found, code=camera["code"], camera=camera["name"])
 
 
 def _of_judging(status: Mapping[str, Any], accelerator: Mapping[str, Any] | None) -> Iterator[Condition]:
@@ -98,7 +103,7 @@ def _of_judging(status: Mapping[str, Any], accelerator: Mapping[str, Any] | None
     if not tally["is_balanced"]:
         yield _condition("UNBALANCED")
     if status["state"] == "DEGRADED":
-        yield _condition("DEGRADED", _short(status["why"]))
+        yield replace(_condition("DEGRADED", _short(status["why"])), code=status["code"])
     throttling = (accelerator or {}).get("throttling")
     if throttling:
         yield _condition("THROTTLED", _short(", ".join(throttling)))

@@ -14,7 +14,7 @@ from app.web.access.refusals import RefusedError
 from app.web.context import Context
 from app.web.line.answers import ChangeRecipe, Done, RecipeAnswer, RecipesAnswer, RuleAnswer
 from app.web.line.asking import check_lane
-from app.web.line.recipes import Offer, adopt, golden_of, offers, setup_of
+from app.web.line.recipes import Model, Offer, adopt, golden_of, offers, setup_of
 from app.web.openapi import documented, sent, told
 
 _RECIPES = "/api/v1/lanes/<int:lane>/recipes"
@@ -38,7 +38,7 @@ def add_recipes(line: Blueprint, context: Context) -> None:
         status = context.live.status(lane)["status"] or {}
         sha256 = str(status.get("recipe_sha256", ""))
         setup = _setup(context, lane)
-        found = [_answer(lane, setup, each, sha256) for each in offers(setup)] if setup else []
+        found = [_answer(lane, setup, each, sha256) for each in offers(setup, Model.of(context, lane))] if setup else []
         name, package = str(status.get("recipe", "")), str(status.get("package", ""))
         return told(RecipesAnswer(name=name, sha256=sha256, package=package, recipes=found))
 
@@ -62,10 +62,13 @@ def add_recipes(line: Blueprint, context: Context) -> None:
         """Changes the recipe: parts that are triggered from now on are judged by it."""
         check_lane(context, lane)
         wanted = sent(ChangeRecipe)
-        offer = next((each for each in offers(setup_of(context, lane)) if each.file == wanted.file), None)
-        if offer is None or offer.trouble:
-            why = offer.trouble if offer else f"there is no recipe {wanted.file[:80]!r} any more"
-            raise RefusedError(409, why, "choose another one")
+        known = offers(setup_of(context, lane), Model.of(context, lane))
+        offer = next((each for each in known if each.file == wanted.file), None)
+        if offer is None:
+            raise RefusedError(409, f"there is no recipe {wanted.file[:80]!r} any more", "choose another one")
+        if offer.trouble:
+            key = f"refused.{offer.code}" if offer.code else ""
+            raise RefusedError(409, offer.trouble, "choose another one", key=key, values=offer.values)
         if offer.sha256 != wanted.sha256:
             raise RefusedError(409, f"{offer.file} has been changed since it was shown", "look at it again")
         reply = adopt(lane, offer.text, somebody(), reason())
@@ -89,6 +92,8 @@ def _answer(lane: int, setup: Setup, offer: Offer, at_work: str) -> RecipeAnswer
         default=_rule("", recipe.default, recipe.default) if recipe else None,
         classes=[_rule(label, recipe.rule(label), own) for label, own in recipe.classes.items()] if recipe else [],
         trouble=offer.trouble,
+        trouble_code=offer.code,
+        trouble_values=dict(offer.values),
     )
 
 

@@ -8,20 +8,21 @@ checks it and takes it up between two parts, and holds after a restart until the
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flask import current_app
 
 from app.bus.commands import RECIPE_BYTES, Reply
-from app.errors import ConfigError, LineError, UsageError
-from app.recipe import Recipe, parse_recipe
+from app.errors import ConfigError, LineError, TaktError, UsageError
+from app.recipe import Recipe, check_package, check_recipe, parse_recipe
 from app.record import DOCUMENTS
 from app.record.adopted import Adopted, note
 from app.record.documents import find, hash_of, keep
 from app.setup import Setup, check_gates
 from app.web.access.person import Person
-from app.web.access.refusals import RefusedError
+from app.web.access.refusals import RefusedError, refusal_of
 from app.web.access.roles import Role
 from app.web.context import Context
 from app.web.line.asking import ask_station
@@ -48,6 +49,8 @@ class Offer:
         sha256: The hash of that.
         recipe: The recipe; `None` where the file is none.
         trouble: Why it cannot be chosen; empty where it can.
+        code: The same as a code, where it has one; see `TaktError`.
+        values: What the words of the code name.
     """
 
     file: str
@@ -55,18 +58,52 @@ class Offer:
     sha256: str
     recipe: Recipe | None
     trouble: str = ""
+    code: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
-def offers(setup: Setup) -> list[Offer]:
-    """Every recipe on offer, in the order of their names; files that cannot be chosen come last.
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is known of the model that judges.
+
+    Attributes:
+        package: The name of its package; empty where no station says.
+        classes: The classes that it knows; empty where no station says.
+    """
+
+    package: str = ""
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, context: Context, lane: int) -> Model:
+        """The model of a lane, by its station's last word."""
+        status = context.live.status(lane)["status"] or {}
+        return cls(str(status.get("package", "")), context.live.classes(lane))
+
+    def check(self, recipe: Recipe) -> None:
+        """Refuses a recipe that was written for another model.
+
+        Raises:
+            ConfigError: It names another package, or has rules for classes that the model does not know.
+        """
+        where = f"recipe {recipe.name!r}"
+        if self.package:
+            check_package(recipe, self.package, where)
+        if self.classes:
+            check_recipe(recipe, self.classes, where)
+
+
+def offers(setup: Setup, model: Model | None = None) -> list[Offer]:
+    """Every recipe on offer, in the order of their names; those that cannot be chosen come last.
 
     Args:
         setup: The lane.
+        model: What judges there.
     """
     own = (setup.folder / setup.line.recipe).parent
     paths = {path for folder in (own, setup.folder / FOLDER) for path in folder.glob("*.toml") if path.is_file()}
     paths.discard(setup.path)
-    found = [_offer(setup, path) for path in sorted(paths)[:_MOST]]
+    found = [_offer(setup, path, model or Model()) for path in sorted(paths)[:_MOST]]
     return sorted(
         filter(None, found), key=lambda each: (bool(each.trouble), each.recipe.name if each.recipe else each.file)
     )
@@ -121,8 +158,8 @@ def adopt(lane: int, recipe_text: str, person: Person, reason: str) -> Reply:
         The station's answer, with the place of the change in the ledger.
 
     Raises:
-        ConfigError: The text is no recipe, or sends parts to a gate that is not there.
-        RefusedError: The station refuses, as where the recipe needs another model (409).
+        ConfigError: The text is no recipe.
+        RefusedError: It sends parts to a gate that is not there or is for another model, or the station refuses (409).
         UsageError: The text is too long, or there is no reason.
         LineError: No station answers, nor does one show that it judges by the recipe. The attempt is in the trail.
         RecordError: It cannot be kept.
@@ -130,9 +167,13 @@ def adopt(lane: int, recipe_text: str, person: Person, reason: str) -> Reply:
     context: Context = current_app.extensions["takt"]
     setup = setup_of(context, lane)
     if len(recipe_text.encode()) > RECIPE_BYTES:
-        raise UsageError(f"the recipe has more than {RECIPE_BYTES} bytes", "leave comments out of it")
+        raise _too_long()
     recipe = parse_recipe(recipe_text, "the recipe")
-    check_gates(recipe, setup.line)
+    try:
+        check_gates(recipe, setup.line)
+        Model.of(context, lane).check(recipe)
+    except ConfigError as error:
+        raise refusal_of(error) from error
     status = context.live.status(lane)["status"] or {}
     before = {"recipe": status.get("recipe", ""), "sha256": status.get("recipe_sha256", "")}
     sha256 = keep(context.state / DOCUMENTS, recipe_text)
@@ -166,20 +207,35 @@ def _comes_to_work(context: Context, lane: int, sha256: str) -> bool:
         time.sleep(_LOOK_S)
 
 
-def _offer(setup: Setup, path: Path) -> Offer | None:
+def _offer(setup: Setup, path: Path, model: Model) -> Offer | None:
     file = path.relative_to(setup.folder).as_posix() if path.is_relative_to(setup.folder) else path.name
     try:
         text = path.read_text(encoding="utf-8")
-        if _is_line(text):
-            return None
-        recipe = parse_recipe(text, file)
-        check_gates(recipe, setup.line)
     except (OSError, UnicodeDecodeError) as error:
-        return Offer(file, "", "", None, f"{file} cannot be read: {error}")
+        return Offer(file, "", "", None, f"{file} cannot be read: {error}", "RECIPE_UNREADABLE", {"file": file})
+    if _is_line(text):
+        return None
+    try:
+        recipe = parse_recipe(text, file)
     except ConfigError as error:
-        return Offer(file, text, hash_of(text), None, str(error))
-    is_long = len(text.encode()) > RECIPE_BYTES
-    return Offer(file, text, hash_of(text), recipe, f"it has more than {RECIPE_BYTES} bytes" if is_long else "")
+        return Offer(file, text, hash_of(text), None, str(error), "RECIPE_FORM", {"file": file})
+    try:
+        check_gates(recipe, setup.line)
+        model.check(recipe)
+        if len(text.encode()) > RECIPE_BYTES:
+            raise _too_long()
+    except TaktError as error:
+        return Offer(file, text, hash_of(text), recipe, str(error), error.code, error.values)
+    return Offer(file, text, hash_of(text), recipe)
+
+
+def _too_long() -> UsageError:
+    return UsageError(
+        f"the recipe has more than {RECIPE_BYTES} bytes",
+        "leave comments out of it",
+        code="RECIPE_LONG",
+        values={"bytes": str(RECIPE_BYTES)},
+    )
 
 
 def _is_line(text: str) -> bool:

@@ -31,6 +31,7 @@ _OF_LANE = "/api/v1/lanes/<int:lane>"
 _SERIES = ("SPACED", "CONSECUTIVE", "NORMAL")
 """The phases of known-bad parts, as `app.reject.challenge` runs them; one more part proves the stop."""
 
+STARTED, BROKEN = "STARTED", "BROKEN"
 _MOST_TRIALS = 20
 _DEFAULT_PARTS = 3
 
@@ -71,7 +72,7 @@ def _add_challenge(line: Blueprint, context: Context, rare: RareEvents) -> None:
                 is_due=bool(status.get("is_challenge_due")),
                 interval_h=settings.interval_h if settings else 0.0,
                 series=[*series, SeriesAnswer(phase="SUPPRESSED", parts=1)],
-                trials=_trials(rare.newest(lane, [EventKind.CHALLENGE], 2 * _MOST_TRIALS)),
+                trials=_trials(rare.newest(lane, [EventKind.CHALLENGE], 2 * _MOST_TRIALS), status.get("epoch")),
             )
         )
 
@@ -128,27 +129,51 @@ def _add_commands(line: Blueprint, context: Context) -> None:
         return told(Done(epoch=reply.epoch, sequence=reply.sequence))
 
 
-def _trials(entries: Sequence[Entry]) -> list[TrialAnswer]:
-    """Tests of the past, newest first: each ends with PASSED or FAILED, or was cut off by another that began."""
+def _trials(entries: Sequence[Entry], epoch: int | None) -> list[TrialAnswer]:
+    """Tests of the past, newest first: PASSED, FAILED, or BROKEN where the station began anew before the end.
+
+    Args:
+        entries: What the ledger has of them, newest first.
+        epoch: Which start of the station this is; `None` where nobody knows.
+    """
     found: list[TrialAnswer] = []
-    began: dict[str, int] = {}
+    began: Entry | None = None
     for entry in reversed(entries):
-        said, at_us = entry.event.data, micros(entry.wall)
-        result = str(said.get("result", ""))
-        if result == "STARTED":
-            began = {"at": at_us}
-            continue
-        found.append(
-            TrialAnswer(
-                result=result,
-                text=str(said.get("text", "")),
-                at_us=at_us,
-                began_us=began.pop("at", None),
-                quarantine_from=_number(said.get("quarantine_from")),
-                quarantine_to=_number(said.get("quarantine_to")),
-            )
-        )
+        if began is not None and began.event.epoch != entry.event.epoch:
+            found.append(_broken(began))
+            began = None
+        if entry.event.data.get("result") == STARTED:
+            began = entry
+        else:
+            found.append(_ended(entry, began))
+            began = None
+    if began is not None and epoch is not None and began.event.epoch != epoch:
+        found.append(_broken(began))
     return found[::-1][:_MOST_TRIALS]
+
+
+def _ended(entry: Entry, began: Entry | None) -> TrialAnswer:
+    said = entry.event.data
+    return TrialAnswer(
+        result=str(said.get("result", "")),
+        text=str(said.get("text", "")),
+        at_us=micros(entry.wall),
+        began_us=micros(began.wall) if began else None,
+        quarantine_from=_number(said.get("quarantine_from")),
+        quarantine_to=_number(said.get("quarantine_to")),
+    )
+
+
+def _broken(began: Entry) -> TrialAnswer:
+    at_us = micros(began.wall)
+    return TrialAnswer(
+        result=BROKEN,
+        text="the station began anew before the test ended: it has proven nothing",
+        at_us=at_us,
+        began_us=at_us,
+        quarantine_from=None,
+        quarantine_to=None,
+    )
 
 
 def _number(value: object) -> int | None:

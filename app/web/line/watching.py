@@ -90,6 +90,8 @@ def as_json(alarm: Alarm, age_s: float) -> dict[str, Any]:
         "kind": alarm.kind,
         "priority": alarm.priority.name.lower(),
         "text": alarm.text,
+        "code": alarm.code,
+        "camera": alarm.camera,
         "is_first": alarm.is_first,
         "times": alarm.times,
         "for_ms": max(0.0, round(age_s * 1000)),

@@ -15,6 +15,7 @@ from contextlib import suppress
 from flask import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.tied import tied
 from app.web.access.present import somebody
 from app.web.access.refusals import RefusedError
 from app.web.context import Context
@@ -47,7 +48,9 @@ class BundleQuery(BaseModel):
 
 
 class BundleChild:
-    """The process that makes the bundle. What it writes is read as fast as the page takes it.
+    """The process that makes the bundle, for as long as the thread that has started it lives.
+
+    What it writes is read as fast as the page takes it.
 
     Args:
         command: Its command line.
@@ -62,7 +65,8 @@ class BundleChild:
         self._let_go: Callable[[], object] | None = None
         self._until_s = time.monotonic() + limit_s
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            list(command),
+            # The thread of the server that passes it on starts it: it ends with the pages, however they end.
+            tied(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

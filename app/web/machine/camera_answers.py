@@ -83,4 +83,5 @@ class CameraAnswer(BaseModel):
     )
     reason: Reason = Field(description="why pictures come with parts only")
     text: str = Field(description="what is wrong with the camera, and how to mend it; empty: nothing")
+    code: str = Field("", description="the same as a code; empty: nothing is wrong")
     picture: CameraPicture | None

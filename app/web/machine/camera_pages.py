@@ -26,7 +26,7 @@ from app.web.machine.camera_answers import (
     Reason,
     State,
 )
-from app.web.machine.camera_watch import DEAD_NS, HUNG_NS, Box, CameraWatch, CameraWatches, Sight
+from app.web.machine.camera_watch import DEAD_NS, HUNG_NS, Box, CameraWatch, CameraWatches, Said, Sight
 from app.web.openapi import asked, documented, told
 
 MOST_PX = 960
@@ -82,10 +82,18 @@ def _add_look(machine: Blueprint, context: Context, watches: CameraWatches) -> N
         watch = _found(watches, lane, camera)
         sight = watches.look(watch)
         now_ns = context.clock.now_ns()
-        state, reason, text = _state(context, watch, sight, now_ns)
+        state, reason, said = _state(context, watch, sight, now_ns)
         picture = None if sight is None else _picture(sight, wanted.box, wanted.known, now_ns)
         return told(
-            CameraAnswer(lane=lane, camera=camera, state=state, reason=reason, text=text, picture=picture),
+            CameraAnswer(
+                lane=lane,
+                camera=camera,
+                state=state,
+                reason=reason,
+                text=said.text if said else "",
+                code=said.code if said else "",
+                picture=picture,
+            ),
         )
 
 
@@ -126,16 +134,16 @@ def _kept(watches: CameraWatches, lane: int, camera: str, key: int) -> Sight:
     return sight
 
 
-def _state(context: Context, watch: CameraWatch, sight: Sight | None, now_ns: int) -> tuple[State, Reason, str]:
+def _state(context: Context, watch: CameraWatch, sight: Sight | None, now_ns: int) -> tuple[State, Reason, Said | None]:
     said = watch.said(now_ns)
     if said is None or said.age_ns > (HUNG_NS if said.is_away else DEAD_NS):
-        return "absent", "", ""
+        return "absent", "", None
     if said.is_away:
-        return "away", "", said.text
+        return "away", "", said
     if sight is not None and now_ns - sight.frame.in_memory_ns <= OLD_NS:
-        return "live", "", said.text
+        return "live", "", said
     reason = _reason(context, watch.lane, said.shows)
-    return ("parts" if reason else "asked"), reason, said.text
+    return ("parts" if reason else "asked"), reason, said
 
 
 def _reason(context: Context, lane: int, shows: str) -> Reason:

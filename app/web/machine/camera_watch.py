@@ -96,12 +96,14 @@ class Said:
         is_away: It gives no frames now.
         shows: What it can show to those who look, `app.capture.looking.Looks.shows`.
         age_ns: How long ago it said so.
+        code: `text` as a code of `app.status.Trouble`.
     """
 
     text: str
     is_away: bool
     shows: str
     age_ns: int
+    code: str = ""
 
 
 class CameraWatch:
@@ -158,6 +160,7 @@ class CameraWatch:
                 is_away=bool(said["is_away"]),
                 shows=str(said.get("shows", "")),
                 age_ns=max(0, now_ns - int(said["at_ns"])),
+                code=str(said.get("code", "")),
             )
         except (ValueError, TypeError, KeyError):
             return None

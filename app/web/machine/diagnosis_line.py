@@ -49,7 +49,7 @@ def line_area(views: Sequence[dict[str, Any]]) -> Area:
             Fact(key="latches", value=len(status["latches"]), unit="count", of=of),
         ]
         if status["why"] and not status["latches"]:
-            values = {"cause": status["state"], "why": status["why"]}
+            values = {"cause": status["state"], "why": status["why"], "code": status["code"]}
             remarks.append(Remark.model_validate({"key": "why", "level": level, "values": values}))
         remarks += [
             Remark(key="latch", level="wrong", values={"cause": each["cause"], "why": each["text"]})
@@ -76,7 +76,8 @@ def camera_area(views: Sequence[dict[str, Any]]) -> Area:
                 Fact(key="reopened", value=camera["reopened"], unit="count", of=of),
             ]
             if camera["text"]:
-                remarks.append(Remark(key="camera", level="wrong", values={"camera": of, "why": camera["text"]}))
+                values = {"camera": of, "why": camera["text"], "code": camera["code"]}
+                remarks.append(Remark.model_validate({"key": "camera", "level": "wrong", "values": values}))
             elif is_bad:
                 remarks.append(Remark(key="frames_lost", level="look", values={"camera": of, "frames": lost}))
     if not facts:
@@ -175,7 +176,8 @@ def _accelerator(said: dict[str, Any], of: str, facts: list[Fact], remarks: list
         Fact(key="promotions", value=said["promotions"], unit="count", of=of),
     ]
     if said["why"]:
-        remarks.append(Remark(key="accelerator", level=level, values={"phase": said["phase"], "why": said["why"]}))
+        values = {name: said[name] for name in ("phase", "why", "code")}
+        remarks.append(Remark(key="accelerator", level=level, values=values))
     if said["asks_mm_s"] is not None:
         remarks.append(Remark(key="slower", level="look", values={"speed": said["asks_mm_s"]}))
 

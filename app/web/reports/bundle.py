@@ -11,13 +11,14 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from app.record.export import PART_COLUMNS, part_as_data
 from app.support.zip_stream import Sink
-from app.web.reports.items import Item, Mark, Shot, as_json
+from app.web.reports.items import GONE, Item, Mark, Shot, as_json
 
 Form = Literal["coco", "yolo", "csv"]
 FORMS: tuple[Form, ...] = ("coco", "yolo", "csv")
@@ -66,12 +67,14 @@ def zipped(items: Iterable[Item], form: Form, tell: Callable[[int], None] = lamb
         gone = _Lines(("name", "why"))
         opened.callback(gone.close)
         for count, item in enumerate(items, 1):
-            for shot in item.shots:
-                if shot.path is None:
-                    gone.add((shot.name, shot.gone))
-                    continue
-                yield from _add(archive, sink, f"images/{shot.name}", _pieces(shot.path), ZIP_STORED)
-            for name, content in writer.take(item):
+            with ExitStack() as pictures:
+                held = [_opened(shot, pictures) for shot in item.shots]
+                for shot, file in held:
+                    if file is None:
+                        gone.add((shot.name, shot.gone))
+                        continue
+                    yield from _add(archive, sink, f"images/{shot.name}", _read(file), ZIP_STORED)
+            for name, content in writer.take(replace(item, shots=tuple(shot for shot, _ in held))):
                 yield from _add(archive, sink, name, (content,), ZIP_DEFLATED)
             tell(count)
         for name, pieces in (*writer.finish(), ("gone.csv", gone.pieces())):
@@ -229,10 +232,19 @@ def _add(archive: ZipFile, sink: Sink, name: str, pieces: Iterable[bytes], how: 
             yield sink.take()
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece
+def _opened(shot: Shot, opened: ExitStack) -> tuple[Shot, IO[bytes] | None]:
+    """A picture with its file, or as one that is gone: retention may have taken it away since it was looked up.
+
+    What is open stays readable, whatever happens to its name.
+    """
+    if shot.path is None:
+        return shot, None
+    try:
+        return shot, opened.enter_context(shot.path.open("rb"))
+    except FileNotFoundError:
+        return replace(shot, path=None, gone=GONE), None
+    except OSError as error:
+        return replace(shot, path=None, gone=f"the file cannot be read: {error.strerror}"), None
 
 
 def _waiting() -> IO[bytes]:

@@ -19,6 +19,7 @@ from app.web.review.labels import Labels
 from app.web.review.queue import Queue
 
 AT_ONCE = 100
+GONE = "the file is not there"
 GOOD = frozenset({LabelKind.GOOD, LabelKind.FALSE_REJECT})
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -142,7 +143,7 @@ def _shots(key: PartKey, story: Story, label: PartLabel | None, folder: Path) ->
         path = (root / picture.file).resolve()
         gone = picture.gone_why if picture.gone else ""
         if not gone and not (path.is_relative_to(root) and path.is_file()):
-            gone = "the file is not there"
+            gone = GONE
         yield Shot(name_of(key, picture), None if gone else path, gone, *size, marks)
 
 

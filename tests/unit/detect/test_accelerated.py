@@ -28,7 +28,8 @@ class ScriptedCurtain:
     def allow(self, slice_ns):
         self.allowed_ns.append(slice_ns)
 
-    def failed(self, why):
+    def failed(self, why, code):
+        self.code = code
         self.failures.append(why)
         self.why, self.detector = why, None
 

@@ -130,11 +130,13 @@ def test_silent_corruption_is_found_while_no_part_waits(world):
 def test_after_a_failure_another_server_is_proven_and_promoted(world):
     world.promoted()
     world.server = None
-    world.curtain.failed("accelerator late: no answer within 2.0 ms")
+    world.curtain.failed("accelerator late: no answer within 2.0 ms", "LATE")
+    assert world.curtain.code == "LATE"
     assert (world.curtain.phase, world.curtain.detector) == (Phase.AWAY, None)
     assert world.curtain.why.startswith("accelerator late")
     world.promoted()
     assert (world.curtain.failures, world.curtain.promotions, world.curtain.why) == (1, 2, "")
+    assert world.curtain.code == ""
 
 
 def test_failure_while_it_is_proven_starts_the_proof_again(world):
@@ -154,6 +156,7 @@ def test_flapping_accelerator_is_parked_until_somebody_asks(world):
         world.curtain.failed("accelerator gone")
     assert world.curtain.phase is Phase.PARKED
     assert "3 times within 600 s" in world.curtain.why
+    assert world.curtain.code == "PARKED"
     world.steps(1000)
     assert world.curtain.phase is Phase.PARKED
     world.curtain.unpark()

@@ -284,7 +284,38 @@ def test_part_counts_for_the_lot_of_its_trigger() -> None:
     rig.move_to(at, 600)
     rig.edge("exit")
     assert rig.tracker.tally.triggers == 0
-    assert rig.tracker.close_lot("L1").passed == 1
+    assert [(each.data["lot"], each.data["triggers"]) for each in rig.of(EventKind.LOT_CLOSED)] == [("L1", 1)]
+
+
+def test_ended_lot_is_closed_with_its_last_part_and_the_next_one_stays_open() -> None:
+    rig = Rig()
+    at = rig.good_part()
+    rig.tracker.open_lot("L2")
+    rig.move_to(at, 590)
+    assert rig.of(EventKind.LOT_CLOSED) == []
+
+    rig.edge("exit")
+    rig.move_to(at, 700)
+    closed = rig.of(EventKind.LOT_CLOSED)
+    assert [(each.data["lot"], each.data["by"], each.data["lost"]) for each in closed] == [("L1", "", 0)]
+    with pytest.raises(CommandRefusedError, match="not open"):
+        rig.tracker.close_lot("L1")
+
+
+def test_ended_lot_without_parts_is_closed_at_once() -> None:
+    rig = Rig()
+    rig.tracker.open_lot("L2")
+    rig.step()
+    assert [each.data["lot"] for each in rig.of(EventKind.LOT_CLOSED)] == ["L1"]
+
+
+def test_ended_lot_with_a_lost_part_is_not_closed_by_itself() -> None:
+    rig = Rig()
+    at = rig.good_part()
+    rig.tracker.open_lot("L2")
+    rig.move_to(at, 900)
+    assert rig.of(EventKind.LOT_CLOSED) == []
+    assert rig.tracker.close_lot("L1", by="Ada", reason="fell off").lost == 1
 
 
 def test_running_lot_cannot_be_closed_nor_opened_twice() -> None:

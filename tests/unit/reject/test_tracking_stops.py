@@ -276,6 +276,28 @@ def test_challenge_fails_when_a_known_bad_part_is_not_found() -> None:
     assert (failed.data["result"], failed.data["quarantine_from"], failed.data["quarantine_to"]) == ("FAILED", 1, 1)
 
 
+@pytest.mark.parametrize("proven", [0, 3])
+def test_challenge_that_somebody_stopped_and_cleared_by_hand_has_failed_and_says_so(proven) -> None:
+    rig = one_part_series()
+    challenge(rig, proven)
+    rig.part()
+    rig.tracker.stop("Ada")
+    rig.tracker.reset("Ada", "lead", "cleared", is_cleared=True)
+    rig.take()
+    failed = rig.of(EventKind.CHALLENGE)[-1]
+
+    assert failed.data["result"] == "FAILED"
+    assert failed.data["text"] == (
+        f"the test was cut off: somebody cleared known-bad part {proven + 1} off the belt by hand"
+    )
+    assert rig.causes == ["CHALLENGE_FAILED"]
+    assert rig.permits[-1] is False
+
+    rig.tracker.reset("Ada", "lead", "known-bad parts are off the belt", is_cleared=True)
+    rig.take()
+    assert (rig.causes, rig.permits[-1]) == ([], True)
+
+
 def test_challenge_needs_a_sensor_that_would_notice() -> None:
     rig = Rig(settings(gate__chute=None, exit=None))
     with pytest.raises(CommandRefusedError, match=r"^no chute or exit sensor could notice a missing reject; fit one$"):
@@ -300,6 +322,14 @@ def test_challenge_is_due_again_after_its_interval() -> None:
     rig.now_ns += 3600 * NS_PER_S
     rig.wait(5)
     assert rig.tracker.is_challenge_due()
+
+
+def test_challenge_of_the_lot_is_due_where_the_station_begins_within_the_lot() -> None:
+    asked, unasked = (Rig(settings(challenge={"at_lot_start": each})) for each in (True, False))
+
+    assert asked.tracker.lot
+    assert asked.tracker.is_challenge_due()
+    assert not unasked.tracker.is_challenge_due()
 
 
 def test_challenge_needs_a_running_line() -> None:

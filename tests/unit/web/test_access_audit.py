@@ -12,7 +12,7 @@ import pytest
 
 from app.clock import NS_PER_S, VirtualClock
 from app.errors import RecordError
-from app.web.access.audit import Audit, AuditFilter
+from app.web.access.audit import Audit, AuditFilter, AuditRow
 from app.web.access.audit_forms import csv_lines, json_lines, shown
 from app.web.access.roles import Role
 from app.web.store.database import FILE, Store
@@ -305,3 +305,22 @@ def test_line_is_shown_also_where_the_store_is_broken(bench):
     assert bench.client.get("/api/v1/status").status_code == 200
     assert bench.client.get("/users").status_code == 503
     assert bench.client.post("/api/v1/session", json={"name": "a", "password": "b"}).status_code == 503
+
+
+def test_page_shows_what_changed_key_by_key_and_leaves_out_what_did_not():
+    before, after = {"recipe": "A", "sha256": "1", "lot": "L"}, {"recipe": "B", "lot": "L", "planned": None}
+    row = AuditRow(1, 0, "Ada", "line.recipe", "lane 1", json.dumps(before), json.dumps(after), "why", b"")
+
+    found = shown(row)
+    assert [(each.key, each.before, each.after) for each in found.changes] == [
+        ("recipe", "A", "B"),
+        ("sha256", "1", ""),
+        ("planned", "", ""),
+    ]
+    assert found.raw == f"{json.dumps(before)} -> {json.dumps(after)}"
+
+
+def test_row_that_changed_nothing_has_nothing_to_fold():
+    row = AuditRow(1, 0, "Ada", "line.purge", "lane 1", "null", "null", "", b"")
+
+    assert (shown(row).changes, shown(row).raw) == ((), "")

@@ -212,3 +212,20 @@ def test_pages_that_have_just_begun_raise_no_alarm_for_a_station_they_have_not_h
     bench.look(later_ms=3500)
     watch.look()
     assert [each["kind"] for each in bench.live.status(1)["alarms"]] == ["NO_DATA"]
+
+
+def test_alarm_says_why_as_a_code_while_it_is_there(alarms) -> None:
+    status = {
+        "latches": [],
+        "cameras": [{"name": "top", "text": "its mean grey is 2", "code": "DARK"}],
+        "tally": {"is_balanced": True},
+        "state": "DEGRADED",
+        "why": "no answer within 2 ms",
+        "code": "LATE",
+        "is_challenge_due": False,
+        "ring_share": 0.0,
+    }
+    alarms.look(1, conditions_of({"age_ms": 1.0, "status": status, "recorder": {"age_ms": 1.0}}))
+
+    found = {each.kind: (each.code, each.camera) for each in alarms.listed(1)}
+    assert found == {"NO_CAMERA": ("DARK", "top"), "DEGRADED": ("LATE", "")}

@@ -120,6 +120,13 @@ def test_lot_starts_with_its_quantity(floor) -> None:
     assert floor.trail("line.open_lot")[0].who == "Kim"
 
 
+def test_lot_is_the_same_however_its_umlaut_was_typed(floor) -> None:
+    answer = floor.post("lots", floor.as_role(Role.OPERATOR, "Kim"), lot=" Gro\u0308\u00dfe 7 ")
+
+    assert answer.json["running"] == "Gr\u00f6\u00dfe 7"
+    assert floor.station.asked[-1].lot == "Gr\u00f6\u00dfe 7"
+
+
 def test_lot_that_ends_gives_way_to_one_for_what_comes_after(floor) -> None:
     kim = floor.as_role(Role.OPERATOR, "Kim")
     assert floor.post("lots/end", kim, lot="Z").status_code == 409
@@ -270,6 +277,41 @@ def test_recipe_that_is_another_than_was_shown_is_refused(floor, said) -> None:
     assert floor.station.asked == []
 
 
+def test_recipe_with_a_class_that_the_model_does_not_know_cannot_be_chosen(floor) -> None:
+    floor.publish(recipe="demo", recipe_sha256="0" * 64, package="pcb-nano", classes=("open", "short"))
+    floor.look()
+    found = {each["file"]: each for each in floor.client.get(f"{LANE}/recipes").json["recipes"]}
+
+    board = found["recipes/b.toml"]
+    assert board["trouble_code"] == "RECIPE_CLASSES"
+    assert board["trouble_values"] == {"unknown": "spur", "known": "open, short"}
+    assert "'spur'" in board["trouble"]
+    answer = change(floor, {**floor.as_role(Role.LEAD), "Accept-Language": "de"}, "x")
+    assert answer.status_code == 409
+    assert answer.headers["Content-Language"] == "de"
+    assert "spur" in answer.json["what"]
+    assert "open, short" in answer.json["mend"]
+    assert floor.station.asked == []
+
+
+def test_recipe_for_another_model_cannot_be_chosen(floor) -> None:
+    (floor.folder / "recipes" / "b.toml").write_text('package = "metal"\n')
+    floor.publish(package="pcb-nano", classes=("spur",))
+    floor.look()
+    found = {each["file"]: each for each in floor.client.get(f"{LANE}/recipes").json["recipes"]}
+
+    assert found["recipes/b.toml"]["trouble_code"] == "RECIPE_PACKAGE"
+    assert found["recipes/b.toml"]["trouble_values"] == {"wanted": "metal", "package": "pcb-nano"}
+
+
+def test_recipe_with_classes_that_the_model_knows_can_be_chosen(floor) -> None:
+    floor.publish(package="pcb-nano", classes=("open", "spur"))
+    floor.look()
+    found = {each["file"]: each for each in floor.client.get(f"{LANE}/recipes").json["recipes"]}
+
+    assert found["recipes/b.toml"]["trouble"] == ""
+
+
 @pytest.mark.parametrize("role", [Role.OPERATOR])
 def test_recipe_needs_a_lead(floor, role) -> None:
     assert change(floor, floor.as_role(role)).status_code == 403
@@ -304,6 +346,34 @@ def test_challenge_test_is_told_with_its_steps_and_its_past(floor) -> None:
     assert [each["result"] for each in answer["trials"]] == ["PASSED", "FAILED"]
     assert (answer["trials"][1]["quarantine_from"], answer["trials"][1]["quarantine_to"]) == (3, 9)
     assert answer["trials"][0]["began_us"] is not None
+
+
+def trials_after(floor, *steps, epoch):
+    """What the page tells of the tests, where the ledger has these steps and the station runs in an epoch."""
+    ledger = Ledger.open(floor.state / LEDGER)
+    for start, results in steps:
+        events = StationEvents(epoch=start)
+        said = events.start(is_first=start == 1)
+        said += [events.event(EventKind.CHALLENGE, result=each, text=each) for each in results]
+        ledger.append(said, WALL)
+    ledger.close()
+    floor.publish(epoch=epoch)
+    floor.look()
+    return [each["result"] for each in floor.client.get(f"{LANE}/challenge").json["trials"]]
+
+
+def test_challenge_test_whose_station_began_anew_is_told_as_broken_off(floor) -> None:
+    assert trials_after(floor, (1, ["STARTED"]), (2, []), epoch=2) == ["BROKEN"]
+
+
+def test_broken_challenge_test_is_told_also_where_another_has_begun_since(floor) -> None:
+    steps = (1, ["STARTED"]), (2, ["STARTED", "PASSED", "STARTED"])
+
+    assert trials_after(floor, *steps, epoch=2) == ["PASSED", "BROKEN"]
+
+
+def test_challenge_test_that_runs_is_none_of_the_past(floor) -> None:
+    assert trials_after(floor, (1, ["STARTED", "PASSED", "STARTED"]), epoch=1) == ["PASSED"]
 
 
 def test_challenge_test_and_purge_are_started_by_name(floor) -> None:

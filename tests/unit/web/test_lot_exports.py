@@ -108,6 +108,51 @@ def test_pictures_that_are_gone_are_listed(desk, form):
     assert row["why"] == "the file is not there"
 
 
+def vanishing(state, at, remove):
+    """The parts of the export; the picture of one is taken away once it has been looked up."""
+    records = Records(state / LEDGER)
+    for item in items_of(records, Nobody(), state / PICTURES, [(1, 1, number) for number in (BAD, DRAWN, GOOD)]):
+        if item.story.part.part_id == at:
+            remove(item.shots[0].path)
+        yield item
+    records.close()
+
+
+class Nobody:
+    """Nobody has said anything of any part."""
+
+    def of(self, keys):
+        return {}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_picture_that_retention_takes_away_during_the_export_is_listed_and_nothing_is_said_of_it(bench, form):
+    state = made(bench.state)
+    content = b"".join(zipped(vanishing(state, DRAWN, lambda path: path.unlink()), form))
+    found = zipfile.ZipFile(io.BytesIO(content))
+    (row,) = table(found, "gone.csv")
+
+    assert found.testzip() is None
+    assert row["name"].startswith("lane1-1-2-")
+    assert row["why"] == "the file is not there"
+    assert len([each for each in found.namelist() if each.startswith("images/")]) == 2
+    assert not [each for each in found.namelist() if each.startswith("labels/lane1-1-2-")]
+    if form == "coco":
+        assert [each["part"] for each in json.loads(found.read("annotations.json"))["images"]] == ["1/1/1", "1/1/3"]
+
+
+def test_picture_that_cannot_be_opened_is_listed_with_its_reason(bench):
+    def swap(path):
+        path.unlink()
+        path.symlink_to(path.name)
+
+    state = made(bench.state)
+    content = b"".join(zipped(vanishing(state, BAD, swap), "csv"))
+    (row,) = table(zipfile.ZipFile(io.BytesIO(content)), "gone.csv")
+
+    assert row["why"] == "the file cannot be read: Too many levels of symbolic links"
+
+
 def test_coco_has_the_boxes_of_people_before_those_of_the_verdict(desk):
     said = json.loads(archive(desk, "coco").read("annotations.json"))
     classes = {each["id"]: each["name"] for each in said["categories"]}

@@ -345,11 +345,11 @@ def test_figures_of_the_box_come_with_those_of_the_line(bench, tmp_path, monkeyp
     bench.app = create_app(bench.context)
     bench.client = bench.app.test_client()
     bench.as_role(Role.LEAD)
-    bench.publish(state=State.DEGRADED, why="the standby judges")
+    bench.publish(state=State.DEGRADED, why="the standby judges", code="LATE")
     bench.look()
     areas = {each["key"]: each for each in bench.client.get(URL).json["areas"]}
 
-    assert areas["line"]["remarks"][0]["values"] == {"cause": "DEGRADED", "why": "the standby judges"}
+    assert areas["line"]["remarks"][0]["values"] == {"cause": "DEGRADED", "why": "the standby judges", "code": "LATE"}
     assert next(each["value"] for each in areas["time"]["facts"] if each["key"] == "uptime") == 5500
 
 

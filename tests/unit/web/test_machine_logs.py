@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import subprocess
 import sys
 from datetime import timedelta
 
@@ -17,6 +20,7 @@ from app.web.access.roles import Role
 from app.web.machine import bundle_pages
 from app.web.machine.bundle_pages import BundleChild, add_bundle
 from app.web.machine.log_pages import LogDesk
+from tests.groups import ROOT
 from tests.unit.web.people import machine
 
 LINES = "/api/v1/machine/logs"
@@ -255,6 +259,29 @@ def test_child_that_falls_silent_or_takes_too_long_is_ended():
         assert child._process.returncode == -9
 
     assert ended == [1, 1]
+
+
+SERVER = """
+import sys, threading
+from app.web.machine.bundle_pages import BundleChild
+def serve():
+    child = BundleChild(["sh", "-c", "echo $$; exec sleep 600"], lambda: None)
+    print(child.read().decode(), end="", flush=True)
+    threading.Event().wait()
+threading.Thread(target=serve).start()
+"""
+
+
+def test_child_ends_with_the_pages_however_they_are_killed():
+    server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    with server:
+        watched = os.pidfd_open(int(server.stdout.readline()))
+        try:
+            server.kill()
+            assert select.select([watched], [], [], 20)[0], "it lives on"
+        finally:
+            os.close(watched)
+            server.kill()
 
 
 def test_command_names_the_box_that_the_pages_are_of(bench):

@@ -15,7 +15,7 @@ from tests.unit.web.bench import Bench, messages
 PAGES = [
     "/operator/",
     "/operator/1",
-    "/screen.css",
+    "/sheets/takt+screen.css",
     "/static/operator.css",
     "/api/v1/status",
     "/api/v1/health",
@@ -335,9 +335,3 @@ def test_page_of_a_lane_that_is_not_there_is_told_in_words(bench):
 
     assert answer.status_code == 404
     assert "There is no such page" in answer.text
-
-
-def test_size_of_the_screen_is_told_as_a_style(bench):
-    answer = bench.client.get("/screen.css")
-
-    assert (answer.mimetype, answer.text.strip()) == ("text/css", ":root { --mm: 4px; }")

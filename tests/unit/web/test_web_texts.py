@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import app
 from app.errors import ConfigError
 from app.reject.stops import StopCause
-from app.status import State
+from app.status import Degraded, State, Trouble
 from app.types import Confirmation, Outcome, Reason
 from app.web import texts
 from app.web.texts import Texts, languages, read_areas
@@ -19,6 +20,7 @@ UI = Path(str(files("ui")))
 MODULES = [path for path in (UI / "static" / "js").rglob("*.js") if "vendor" not in path.parts]
 VIEWS = (Path(texts.__file__).parent).rglob("*.py")
 CODE = [*MODULES, *(UI / "templates").rglob("*.html")]
+BOX = list(Path(app.__file__).parent.rglob("*.py"))
 ALL_CODE = [*CODE, *VIEWS]
 KEY = re.compile(r"""["'`]([a-z_]+(?:\.[A-Za-z_0-9]+)*)["'`]""")
 MADE = re.compile(r"""["'`]([a-z_]+(?:\.[A-Za-z_0-9]+)*\.)(?:\$\{|["']\s*[~+]|\{)""")
@@ -44,7 +46,10 @@ def test_every_text_that_a_page_asks_for_is_there():
 def test_no_text_is_left_that_nobody_says():
     sources = [path.read_text(encoding="utf-8") for path in ALL_CODE]
     said = {key for source in sources for key in KEY.findall(source)}
-    made = tuple({start for source in sources for start in MADE.findall(source)} | {"cause.", "error."})
+    made = tuple(
+        {start for source in sources for start in MADE.findall(source)}
+        | {"cause.", "error.", "refused.", "why.camera.", "why.degraded."}
+    )
     unsaid = [key for key in Texts().words if key not in said and not key.startswith(made)]
 
     assert unsaid == []
@@ -58,6 +63,8 @@ def test_no_text_is_left_that_nobody_says():
         ("outcome", Outcome),
         ("confirmation", Confirmation),
         ("cause", StopCause),
+        ("why.camera", Trouble),
+        ("why.degraded", Degraded),
     ],
 )
 def test_every_code_of_the_station_has_its_words(prefix, codes):
@@ -71,8 +78,25 @@ def test_every_code_of_the_station_has_its_words(prefix, codes):
     assert [key for key in expected if key not in words] == []
 
 
+def test_every_refusal_with_a_code_has_its_words_and_what_to_do():
+    source = "".join(path.read_text(encoding="utf-8") for path in BOX)
+    codes = set(re.findall(r"""(?:code=|_refusal\()\s*"([A-Z_]+)\"""", source))
+
+    assert codes
+    assert [
+        key for code in sorted(codes) for key in (f"refused.{code}", f"refused.{code}.mend") if key not in Texts().words
+    ] == []
+
+
+def test_no_refusal_has_words_that_nothing_is_refused_with():
+    source = "".join(path.read_text(encoding="utf-8") for path in BOX)
+    codes = {key.split(".")[1] for key in Texts().words if re.match(r"refused\.[A-Z]", key)}
+
+    assert [code for code in sorted(codes) if f'"{code}"' not in source] == []
+
+
 def test_every_value_that_a_text_has_room_for_is_given():
-    source = "".join(path.read_text(encoding="utf-8") for path in ALL_CODE)
+    source = "".join(path.read_text(encoding="utf-8") for path in (*ALL_CODE, *BOX))
     names = {name for words in Texts().words.values() for name in placeholders(words)}
 
     assert [name for name in sorted(names) if not re.search(rf"\b{name}\b[\"']?\s*[:,}}=)]", source)] == []

@@ -1,7 +1,7 @@
 // What the station consists of, and how each piece is. Nothing here is coloured unless it is abnormal.
 
 import { by, icon, make, put, quoted, say, swapIcon } from "./dom.js";
-import { decimal, percent, span, text, whole } from "./texts.js";
+import { decimal, hasText, percent, span, text, whole } from "./texts.js";
 
 const RECORDER_LIMIT_MS = 3000;
 const DEVICE_LIMIT_MS = 5000;
@@ -80,10 +80,19 @@ function cameraPiece(camera) {
   return {
     id: `camera ${camera.name}`,
     name: text("health.camera", { name: camera.name }),
-    words: camera.text ? text("health.camera.wrong") : words.join(", "),
+    words: camera.text ? wrongOf(camera) : words.join(", "),
     said: camera.text,
     isFine: !camera.text && !(camera.dropped > 0),
   };
+}
+
+/**
+ * What is wrong, without what to do about it: that stands with the state and the alarm.
+ * @param {any} camera
+ */
+function wrongOf(camera) {
+  const key = `why.camera.${camera.code}`;
+  return text(hasText(key) ? key : "health.camera.wrong").split(". ")[0];
 }
 
 /**

@@ -3,9 +3,9 @@
 import { by, make, put, quoted, say, swapIcon } from "./dom.js";
 import { writeHealth } from "./health.js";
 import { barLength } from "./last.js";
-import { causeOf } from "./line/causes.js";
+import { causeOf, whyBy } from "./line/causes.js";
 import { STATE_ICONS } from "./states.js";
-import { decimal, hasText, percent, span, text, timeOfDay, whole } from "./texts.js";
+import { decimal, percent, span, text, timeOfDay, whole } from "./texts.js";
 
 const MOST_CAUSES = 4;
 
@@ -77,10 +77,12 @@ export function whyOf(status) {
   const [first] = status.latches;
   if (first) return causeOf(first.cause);
   const camera = status.cameras.find((/** @type {any} */ each) => each.text);
-  if (status.state === "NO_CAMERA" && camera) return text("why.camera", { camera: camera.name });
+  if (status.state === "NO_CAMERA" && camera) {
+    return whyBy(camera.code, camera.name) || text("why.camera", { camera: camera.name });
+  }
   if (status.state === "DEGRADED") {
-    const key = `why.accelerator.${status.accelerator?.phase}`;
-    return text(hasText(key) ? key : "why.DEGRADED");
+    if (status.accelerator?.phase === "proving") return text("why.accelerator.proving");
+    return whyBy(status.code) || text("why.DEGRADED");
   }
   return text(`state.${status.state}.meaning`);
 }

@@ -7,6 +7,7 @@ import { text } from "../texts.js";
 
 const LEAST_PX = 200;
 const POINTS_PX = 7;
+const LABEL_PX = 56;
 const FONT = "12px Inter, Roboto, 'Segoe UI', 'Noto Sans', 'DejaVu Sans Condensed', system-ui, sans-serif";
 
 /**
@@ -17,7 +18,7 @@ const FONT = "12px Inter, Roboto, 'Segoe UI', 'Noto Sans', 'DejaVu Sans Condense
  * @property {"line" | "steps" | "dashed" | "bars"} [kind]
  * @property {boolean[]} [marks] points that stand out
  * @property {string} [scale] another scale than `y`
- * @property {(value: number) => string} [format] another way to write its values
+ * @property {(value: number, top?: number) => string} [format] another way to write its values
  */
 
 /**
@@ -25,7 +26,7 @@ const FONT = "12px Inter, Roboto, 'Segoe UI', 'Noto Sans', 'DejaVu Sans Condense
  * @property {number[]} seconds the start of each step, in seconds of the box's own clock
  * @property {number} stepSeconds
  * @property {Line[]} lines
- * @property {(value: number) => string} format
+ * @property {(value: number, top?: number) => string} format writes a value, with the decimals of `top` where it is given
  * @property {number} [atLeast] the scale reaches up to here at least
  * @property {string} language
  */
@@ -62,8 +63,7 @@ export class Chart {
     this.plot?.destroy();
     this.plot = null;
     if (!this.drawing?.seconds.length) return;
-    const columns = [this.drawing.seconds, ...this.drawing.lines.map((each) => each.values)];
-    this.plot = new uPlot(this.options(this.drawing), columns, this.host);
+    this.plot = new uPlot(this.options(this.drawing), columnsOf(this.drawing), this.host);
   }
 
   fit() {
@@ -86,22 +86,22 @@ export class Chart {
       width: Math.max(LEAST_PX, this.host.clientWidth),
       height: this.height,
       tzDate: (/** @type {number} */ at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
-      padding: [12, 12, 0, 0],
+      padding: [12, LABEL_PX / 2, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { size: POINTS_PX } , drag: { x: false, y: false } },
       scales: {
         // Of one step alone the chart would make years.
-        x: { time: true, range: () => [drawing.seconds[0] - drawing.stepSeconds / 2, drawing.seconds[drawing.seconds.length - 1] + drawing.stepSeconds] },
+        x: { time: true, range: () => reachOf(drawing) },
         y: { range: (_, low, high) => reach(low, Math.max(high, drawing.atLeast ?? 0)) },
         ...Object.fromEntries(others.map((each) => [each, { range: () => [0, 1] }])),
       },
       axes: [
         { ...axis, size: 34, grid: { show: false }, values: (plot, splits, index, space, step) => splits.map((at) => clock(at, step, drawing.language)) },
-        { ...axis, size: 64, values: (_, splits) => splits.map((each) => (first.format ?? drawing.format)(each)) },
+        { ...axis, size: 64, values: (_, splits) => ticksOf(splits, first.format ?? drawing.format) },
       ],
       series: [{}, ...drawing.lines.map((each) => this.series(each))],
       hooks: {
-        setCursor: [(plot) => this.read(plot.cursor.idx ?? -1)],
+        setCursor: [(plot) => this.read(rowAt(drawing, plot.cursor.idx))],
         draw: [(plot) => this.mark(plot)],
       },
     };
@@ -127,7 +127,7 @@ export class Chart {
       line.marks?.forEach((isMarked, row) => {
         const value = line.values[row];
         if (!isMarked || value === null) return;
-        const x = plot.valToPos(plot.data[0][row], "x", true);
+        const x = plot.valToPos(this.drawing?.seconds[row], "x", true);
         const y = plot.valToPos(value, plot.series[index + 1].scale, true);
         context.save();
         context.fillStyle = colour("--reject");
@@ -197,6 +197,47 @@ export class Chart {
     );
     frame.replaceChildren(make("table", "table", make("thead", "", head), make("tbody", "", ...rows)));
   }
+}
+
+/**
+ * From half a step before the first to the end of the last one: of one step alone the chart would make years.
+ * @param {Drawing} drawing
+ */
+function reachOf({ seconds, stepSeconds }) {
+  return [seconds[0] - stepSeconds / 2, seconds[seconds.length - 1] + stepSeconds];
+}
+
+/**
+ * What is drawn: each line has a column more at either end, where limits go on to the edge and all others have nothing.
+ * @param {Drawing} drawing
+ */
+export function columnsOf(drawing) {
+  const [from, to] = reachOf(drawing);
+  const values = drawing.lines.map(({ kind, values: own }) => {
+    const isLimit = kind === "dashed" || kind === "steps";
+    return isLimit ? [own[0], ...own, own[own.length - 1]] : [undefined, ...own, undefined];
+  });
+  return [[from, ...drawing.seconds, to], ...values];
+}
+
+/**
+ * What stands at an axis: all with the decimals of the largest.
+ * @param {number[]} splits
+ * @param {(value: number, top?: number) => string} format
+ */
+export function ticksOf(splits, format) {
+  const top = Math.max(...splits);
+  return splits.map((each) => format(each, top));
+}
+
+/**
+ * The step that a column of the drawing belongs to; -1 for none.
+ * @param {Drawing} drawing
+ * @param {number | null | undefined} column
+ */
+function rowAt(drawing, column) {
+  if (column === null || column === undefined) return -1;
+  return Math.max(0, Math.min(drawing.seconds.length - 1, column - 1));
 }
 
 /**

@@ -16,8 +16,11 @@ const charts = {
 };
 let newest = 0;
 
-/** @param {number | null} value */
-const share = (value) => (value === null ? "-" : `${decimal(100 * value, value < 0.1 ? 2 : 1)} %`);
+/**
+ * @param {number | null} value
+ * @param {number | null} [top] the value whose decimals it takes
+ */
+const share = (value, top = value) => (value === null ? "-" : `${decimal(100 * value, (top ?? value) < 0.1 ? 2 : 1)} %`);
 /** @param {number} value */
 const ms = (value) => `${decimal(value, 1)} ms`;
 

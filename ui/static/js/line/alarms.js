@@ -3,7 +3,7 @@
 
 import { by, icon, make, put, quoted, say, swapIcon } from "../dom.js";
 import { span, text, timeOfDay, whole } from "../texts.js";
-import { causeOf } from "./causes.js";
+import { causeOf, whyBy } from "./causes.js";
 import { command } from "./commanding.js";
 
 /**
@@ -12,6 +12,8 @@ import { command } from "./commanding.js";
  * @property {string} kind
  * @property {"high" | "medium" | "low"} priority
  * @property {string} text
+ * @property {string} code why a camera is away or the standby judges, while that is so
+ * @property {string} camera the camera that it is about
  * @property {boolean} is_first
  * @property {number} times
  * @property {number} for_ms
@@ -70,6 +72,8 @@ export class AlarmScreen {
     if (alarm.times > 1) marks.append(make("span", "quiet", text("alarms.times", { count: whole(alarm.times) })));
     marks.append(make("span", "since quiet"));
     const about = make("div", "about", marks, make("p", "cause", causeOf(alarm.kind)));
+    const why = alarm.code ? whyBy(alarm.code, alarm.camera) : "";
+    if (why) about.append(make("p", "why", why));
     if (alarm.text) about.append(quoted("p", "said quiet small", alarm.text));
     about.append(make("p", "todo", causeOf(`${alarm.kind}.todo`)));
     const row = make("li", "alarm", about);

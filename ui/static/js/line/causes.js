@@ -10,3 +10,15 @@ export function causeOf(kind) {
   if (hasText(`cause.${kind}`)) return text(`cause.${kind}`);
   return text(kind.endsWith(".todo") ? "cause.other.todo" : "cause.other");
 }
+
+/**
+ * Why a camera gives no usable pictures, or why the standby judges, by the station's code for it.
+ * @param {string} code
+ * @param {string} [camera] its name, where it is one
+ * @returns {string} empty where this page has no words for it
+ */
+export function whyBy(code, camera = "") {
+  const key = camera ? `why.camera.${code}` : `why.degraded.${code}`;
+  if (!hasText(key)) return "";
+  return camera ? text("why.camera.of", { camera, why: text(key) }) : text(key);
+}

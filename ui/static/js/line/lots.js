@@ -18,10 +18,7 @@ export class LotScreen {
     this.urls = urls;
     this.onStarted = onStarted;
     this.timer = 0;
-    this.isOpen = false;
     this.running = "";
-    /** Lots that are closed as soon as their last part has left the belt. @type {Set<string>} */
-    this.closing = new Set();
     this.name = /** @type {HTMLInputElement} */ (by("lots-input"));
     this.planned = /** @type {HTMLInputElement} */ (by("lots-planned"));
     this.field = this.name;
@@ -36,16 +33,13 @@ export class LotScreen {
   }
 
   open() {
-    this.isOpen = true;
     this.look();
     clearInterval(this.timer);
     this.timer = setInterval(() => this.look(), LOOK_MS);
   }
 
-  /** Goes on looking while a lot waits for its last part: nobody comes back to close it. */
   close() {
-    this.isOpen = false;
-    if (!this.closing.size) clearInterval(this.timer);
+    clearInterval(this.timer);
   }
 
   /** @param {HTMLInputElement} field */
@@ -71,9 +65,7 @@ export class LotScreen {
       return;
     }
     const planned = Number(this.planned.value) || null;
-    const before = this.running;
     await command(this.urls.lots, { lot, planned }, { done: () => text("lots.started", { lot }) });
-    if (before) this.closing.add(before);
     this.onStarted();
   }
 
@@ -87,20 +79,12 @@ export class LotScreen {
     const lot = this.running;
     const done = (/** @type {any} */ said) => text("lots.ended", { lot, running: said.running });
     await command(this.urls.end_lot, { lot }, { done });
-    this.closing.add(lot);
     await this.look();
   }
 
   async look() {
     const said = await fetched(this.urls.lots);
-    if (!said) return;
-    this.write(said.lots);
-    for (const lot of said.lots) {
-      const isEmpty = !lot.is_running && !lot.is_closed && lot.tally.in_flight === 0;
-      // With lost parts a person closes it, and says why.
-      if (isEmpty && this.closing.delete(lot.lot) && lot.tally.lost === 0) await this.settle(lot, "");
-    }
-    if (!this.isOpen && !this.closing.size) clearInterval(this.timer);
+    if (said) this.write(said.lots);
   }
 
   /** @param {any[]} lots */
@@ -125,18 +109,23 @@ export class LotScreen {
     }
   }
 
-  /** @param {any} lot */
+  /**
+   * A lot that has ended. The station closes it with its last part; one with lost parts waits for a person's reason.
+   * @param {any} lot
+   */
   row(lot) {
     const { in_flight: inFlight, lost } = lot.tally;
-    const isWaiting = this.closing.has(lot.lot) && inFlight > 0;
     let words = text("lots.counted", { count: whole(lot.tally.triggers) });
     if (inFlight > 0) words = text("lots.in_flight", { count: whole(inFlight) });
     else if (lost > 0) words = text("lots.lost", { count: whole(lost) });
-    const key = make("button", "key", make("span", "", text(isWaiting ? "lots.closing" : "lots.close")));
+    const row = make("li", "open", make("div", "", make("strong", "", lot.lot), make("p", "quiet small", words)));
+    if (lost === 0 || inFlight > 0) return row;
+    const key = make("button", "key", make("span", "", text("lots.close")));
     put(key, "type", "button");
     put(key, "aria-label", `${text("lots.close")}: ${lot.lot}`);
     key.addEventListener("click", () => this.settle(lot, ""));
-    return make("li", "open", make("div", "", make("strong", "", lot.lot), make("p", "quiet small", words)), key);
+    row.append(key);
+    return row;
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { by, icon, make, put, quoted, say } from "../dom.js";
 import { HoldKey, wordsOf } from "../hold.js";
-import { decimal, text } from "../texts.js";
+import { decimal, hasText, text } from "../texts.js";
 import { command, fetched } from "./commanding.js";
 
 export class RecipeScreen {
@@ -60,6 +60,7 @@ export class RecipeScreen {
     put(tile, "type", "button");
     put(tile, "data-file", recipe.file);
     put(tile, "aria-pressed", "false");
+    tile.classList.toggle("refused", Boolean(recipe.trouble) && !recipe.is_at_work);
     if (recipe.is_at_work) tile.append(make("span", "at-work", icon("check"), " ", text("recipes.at.work")));
     else if (recipe.trouble) tile.append(make("span", "no", icon("warn"), " ", text("recipes.trouble")));
     else if (recipe.default) tile.append(make("span", "quiet small", `${text("recipes.threshold")}: ${threshold(recipe.default)}`));
@@ -81,7 +82,7 @@ export class RecipeScreen {
     by("recipes-picture").replaceChildren(picture(recipe));
     const rules = recipe.default ? [...recipe.classes, recipe.default] : [];
     by("recipes-rules").replaceChildren(...rules.map(ruleRow));
-    by("recipes-trouble").replaceChildren(quoted("span", "said", recipe.trouble));
+    by("recipes-trouble").replaceChildren(...troubleOf(recipe));
     by("recipes-trouble").hidden = !recipe.trouble;
     by("recipes-change").hidden = Boolean(recipe.trouble) || recipe.is_at_work;
   }
@@ -107,6 +108,20 @@ function picture(recipe) {
   image.src = recipe.picture;
   holder.append(image);
   return holder;
+}
+
+/**
+ * Why a recipe cannot be chosen and what to do about it, in the language of the page where the reason has a code.
+ * @param {any} recipe
+ */
+function troubleOf(recipe) {
+  const key = `refused.${recipe.trouble_code}`;
+  if (!recipe.trouble || !hasText(key)) return [quoted("span", "said", recipe.trouble)];
+  const own = make("strong", "", text(key, recipe.trouble_values));
+  const mend = make("span", "", text(`${key}.mend`, recipe.trouble_values));
+  // What is wrong inside a file, only the sentence says.
+  const said = recipe.trouble_code === "RECIPE_FORM" ? [" ", quoted("span", "said", recipe.trouble)] : [];
+  return [own, " ", mend, ...said];
 }
 
 /** @param {any} rule */

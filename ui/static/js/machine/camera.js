@@ -3,6 +3,7 @@
 
 import { ask, Refused } from "../ask.js";
 import { by, icon, make, put, quoted, say } from "../dom.js";
+import { whyBy } from "../line/causes.js";
 import { refusalOf } from "../quoting.js";
 import { decimal, percent, text, whole } from "../texts.js";
 import { Focus } from "./camera_focus.js";
@@ -111,9 +112,19 @@ async function fetchPicture(picture) {
 
 /** @param {any} said */
 function mend(said) {
-  if (said.text) return quoted("span", "", said.text);
+  if (said.text) return troubleOf(said);
   if (said.reason) return text(`camera.reason.${said.reason}`);
   return said.state === "asked" || said.state === "absent" ? text(`camera.mend.${said.state}`) : "";
+}
+
+/**
+ * What is wrong with the camera, in the language of the page, and behind it in the words of its process.
+ * @param {any} said
+ */
+function troubleOf(said) {
+  const own = said.code && whyBy(said.code, said.camera);
+  const words = quoted("span", "", said.text);
+  return own ? make("span", "", `${own}. `, words) : words;
 }
 
 /** @param {number} ms */

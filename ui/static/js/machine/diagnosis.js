@@ -3,7 +3,7 @@
 import { ask } from "../ask.js";
 import { by, icon, make, put, quoted, say } from "../dom.js";
 import { phrase, writeRefusal } from "../quoting.js";
-import { causeOf } from "../line/causes.js";
+import { causeOf, whyBy } from "../line/causes.js";
 import { decimal, span, text } from "../texts.js";
 import { toastFailure } from "../toast.js";
 import { moment, Trace, whileSeen, written } from "./figures.js";
@@ -59,7 +59,10 @@ function sentence(remark) {
   if (remark.values.cause) values.cause = causeOf(String(remark.values.cause));
   if (remark.values.phase) values.phase = text(`diagnosis.phase.${remark.values.phase}`);
   const said = Object.fromEntries(QUOTED.filter((name) => name in values).map((name) => [name, String(values[name])]));
-  const element = make("li", "", ...phrase(`diagnosis.says.${remark.key}`, said, values));
+  const code = String(remark.values.code ?? "");
+  const own = code && whyBy(code, remark.key === "camera" ? String(remark.values.camera) : "");
+  const words = own ? [`${own}. `, quoted("span", "said", said.why)] : phrase(`diagnosis.says.${remark.key}`, said, values);
+  const element = make("li", "", ...words);
   put(element, "data-level", remark.level);
   return element;
 }
