@@ -202,6 +202,18 @@ def test_page_shows_hostile_words_only_as_words(bench):
         assert each not in page
 
 
+def test_page_tells_roles_and_ways_in_in_its_language_and_names_as_they_were_written(bench):
+    bench.as_role(Role.QUALITY)
+    bench.context.audit.write("Anna", "people.role", "Kim", "operator", "lead", reason="new shift")
+    bench.context.audit.write("Anna", "session.open", "password")
+    bench.context.audit.write("Anna", "line.recipe", "1", "lead", "quality", reason="recipes of these names")
+    page = bench.client.get("/audit?lang=de").text
+
+    assert "<td>Passwort</td>" in page
+    assert '<span class="quiet">Bedienung</span>' in page
+    assert '<span class="quiet"><span lang="en">lead</span></span>' in page
+
+
 @pytest.mark.parametrize(
     "query", ["before_row=x", "before_row=-1", "from=yesterday", f"words={'x' * 81}", f"before_row={10**30}"]
 )
