@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from app.bus.commands import Reply
+
 _MOST_PARTS = 100_000_000
 _MOST_INT = (1 << 63) - 1
 
@@ -40,6 +42,11 @@ class Done(Answer):
 
     epoch: int | None = Field(description="start of the station that the event belongs to")
     sequence: int | None = Field(description="the event in that epoch")
+
+    @classmethod
+    def of(cls, reply: Reply) -> Done:
+        """What a station answers that did what it was asked."""
+        return cls(epoch=reply.epoch, sequence=reply.sequence)
 
 
 # Alarms

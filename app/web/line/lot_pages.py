@@ -78,7 +78,7 @@ def add_lots(line: Blueprint, context: Context) -> None:
         why = reason()
         reply = ask_station(context, lane, command="close_lot", lot=wanted.lot, by=person.name, reason=why)
         context.audit.write(person.name, "line.close_lot", f"lane {lane}", {"lot": wanted.lot}, None, why)
-        return told(Done(epoch=reply.epoch, sequence=reply.sequence))
+        return told(Done.of(reply))
 
 
 def _opened(context: Context, lane: int, lot: str, by: str) -> Reply:

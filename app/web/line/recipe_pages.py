@@ -72,7 +72,7 @@ def add_recipes(line: Blueprint, context: Context) -> None:
         if offer.sha256 != wanted.sha256:
             raise RefusedError(409, f"{offer.file} has been changed since it was shown", "look at it again")
         reply = adopt(lane, offer.text, somebody(), reason())
-        return told(Done(epoch=reply.epoch, sequence=reply.sequence))
+        return told(Done.of(reply))
 
 
 def _setup(context: Context, lane: int) -> Setup | None:

@@ -80,12 +80,7 @@ def _add_challenge(line: Blueprint, context: Context, rare: RareEvents) -> None:
     @documented(answer=Done, body=Body, errors=(404, 409, 503))
     def start_challenge(lane: int) -> Response:
         """Starts a challenge test: the next parts are known to be bad."""
-        check_lane(context, lane)
-        sent(Body)
-        person = somebody()
-        reply = ask_station(context, lane, command="start_challenge", by=person.name)
-        context.audit.write(person.name, "line.challenge", f"lane {lane}", reason=reason())
-        return told(Done(epoch=reply.epoch, sequence=reply.sequence))
+        return _have_done(context, lane, "start_challenge", "line.challenge")
 
 
 def _add_commands(line: Blueprint, context: Context) -> None:
@@ -106,7 +101,7 @@ def _add_commands(line: Blueprint, context: Context) -> None:
         )
         after = {"is_cleared": wanted.is_cleared}
         context.audit.write(person.name, "line.reset", f"lane {lane}", None, after, why)
-        return told(Done(epoch=reply.epoch, sequence=reply.sequence))
+        return told(Done.of(reply))
 
     @line.post(f"{_OF_LANE}/silence")
     @documented(answer=Done, body=Body, errors=(404, 409, 503))
@@ -115,18 +110,23 @@ def _add_commands(line: Blueprint, context: Context) -> None:
         check_lane(context, lane)
         sent(Body)
         reply = ask_station(context, lane, command="silence", by="operator")
-        return told(Done(epoch=reply.epoch, sequence=reply.sequence))
+        return told(Done.of(reply))
 
     @line.post(f"{_OF_LANE}/purge")
     @documented(answer=Done, body=Body, errors=(404, 409, 503))
     def purge(lane: int) -> Response:
         """Rejects everything on the belt up to the gate while the line runs; only a diverter can."""
-        check_lane(context, lane)
-        sent(Body)
-        person = somebody()
-        reply = ask_station(context, lane, command="purge", by=person.name)
-        context.audit.write(person.name, "line.purge", f"lane {lane}", reason=reason())
-        return told(Done(epoch=reply.epoch, sequence=reply.sequence))
+        return _have_done(context, lane, "purge", "line.purge")
+
+
+def _have_done(context: Context, lane: int, command: str, deed: str) -> Response:
+    """Has the station do what needs no more words than its name, and notes who asked for it and why."""
+    check_lane(context, lane)
+    sent(Body)
+    person = somebody()
+    reply = ask_station(context, lane, command=command, by=person.name)
+    context.audit.write(person.name, deed, f"lane {lane}", reason=reason())
+    return told(Done.of(reply))
 
 
 def _trials(entries: Sequence[Entry], epoch: int | None) -> list[TrialAnswer]:

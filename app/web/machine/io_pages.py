@@ -61,7 +61,7 @@ def add_io(machine: Blueprint, context: Context) -> None:
         )
         after = {"output": wanted.output, "pulse_ms": wanted.pulse_ms}
         context.audit.write(person.name, "machine.pulse", f"lane {lane}", None, after, why)
-        return told(Done(epoch=reply.epoch, sequence=reply.sequence))
+        return told(Done.of(reply))
 
 
 def _newest(context: Context, lane: int) -> Status:
