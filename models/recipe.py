@@ -123,6 +123,7 @@ class Schedule:
         upright_steps: The last so many steps see pictures as they lie, neither turned nor mirrored: people draw boxes
             off their defects by a pixel or two, always to the same sides, which a turned picture hides.
         precision: Of what is computed in a step: "fp32", "bf16", or on a GPU "fp16". Weights are always float32.
+        optimiser: "adamw"; or "muon", whose steps are dearer and go much further (`models.training.muon`).
     """
 
     seed: int = 0
@@ -140,6 +141,7 @@ class Schedule:
     targets: str = "centres"
     upright_steps: int = 0
     precision: str = "fp32"
+    optimiser: str = "adamw"
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ class Augmentation:
         noise: Standard deviation of the noise at most, of full scale.
         texture_probability: Streaks as of a belt or of rolling are laid over the picture.
         paste_probability: A defect of another picture is laid over this one.
+        join_probability: A piece of another picture stands beside this one. For grey levels and colours.
     """
 
     centred_probability: float = 0.75
@@ -200,6 +203,7 @@ class Augmentation:
     noise: float = 0.0
     texture_probability: float = 0.0
     paste_probability: float = 0.0
+    join_probability: float = 0.0
 
 
 @dataclass(frozen=True)

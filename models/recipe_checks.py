@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 TARGETS = ("centres", "aligned", "regions")
 FITS = ("stretch", "letterbox")
+OPTIMISERS = ("adamw", "muon")
 PRECISIONS = ("fp32", "bf16", "fp16")
 _FULL_LEVEL = 255
 _ROUGHNESS_LIMIT = 0.3  # beyond it flat copper gets holes
@@ -81,11 +82,14 @@ def _schedule_checks(recipe: TrainingRecipe) -> Iterator[tuple[bool, str]]:
     is_final = not recipe.net.suppress_iou
     gives_one = plan.targets == "centres"
     yield gives_one or not is_final, f"train.targets {plan.targets} gives several boxes: set net.suppress_iou"
+    yield plan.optimiser in OPTIMISERS, f"train.optimiser must be one of {', '.join(OPTIMISERS)}"
     yield plan.precision in PRECISIONS, f"train.precision must be one of {', '.join(PRECISIONS)}"
     scores = SCORES[recipe.kind]
     yield recipe.selects in scores, f"train.select must be one of {', '.join(scores)} for {recipe.kind}"
     yield 0 < odds.scale_min <= odds.scale_max, "augment.scale_min must not exceed scale_max"
     yield 0 <= odds.roughness < _ROUGHNESS_LIMIT, "augment.roughness must lie in [0, 0.3)"
+    is_plain = plan.targets != "regions"
+    yield not odds.join_probability or is_plain, "augment.join_probability does not go with train.targets regions"
     yield 0 <= odds.stretch < 1 and 0 <= odds.gain < 1, "augment.stretch and augment.gain must lie in [0, 1)"
     for key, value in dataclasses.asdict(odds).items():
         if key.endswith("_probability"):

@@ -13,7 +13,7 @@ from models.datasets.manifest import Difference, Manifest, differences, read_man
 from models.datasets.recognise import AUTO, read_source
 from models.datasets.records import SPLITS, Problem, ReadOptions
 from models.datasets.similar import LEAST_SCORE, Pair, find_similar
-from models.datasets.splits import Grouping, Leak, deal, group, leaks, random_leak, strata_of
+from models.datasets.splits import Grouping, Leak, deal, group, leaking, leaks, random_leak, strata_of
 from models.datasets.write import Origin, check_free, write_set
 
 OUR_FOLDERS = ("images", "annotations", "masks")
@@ -34,6 +34,7 @@ class Plan:
         least_score: The correlation from which two pictures are near-duplicates.
         is_linked: Link the pictures and do not copy them.
         is_bad_dropped: Go on without labels that cannot be right.
+        is_leak_dropped: Leave out what has a near-duplicate in a later split, see `splits.leaking`.
         terms: Under which terms the pictures may be used.
     """
 
@@ -44,6 +45,7 @@ class Plan:
     least_score: float = LEAST_SCORE
     is_linked: bool = False
     is_bad_dropped: bool = False
+    is_leak_dropped: bool = False
     terms: str = ""
 
 
@@ -160,6 +162,12 @@ def build(
         raise DataError(f"{source} holds no picture that can be used", "see takt models dataset check --list")
     grouping = grouped(entries, plan, on_step)
     splits = _splits(gathered, grouping, plan, source)
+    dropped = leaking(splits, grouping.pairs) if plan.is_leak_dropped else frozenset()
+    left_out = [_left_out(entries[index], splits[index]) for index in sorted(dropped)]
+    on_problems(left_out)
+    kept = [index for index in range(len(entries)) if index not in dropped]
+    entries, splits = tuple(entries[index] for index in kept), tuple(splits[index] for index in kept)
+    grouping = grouping.of(kept)
     reading = gathered.reading
     shares = "keep" if plan.shares is None else ",".join(f"{100 * each:g}" for each in plan.shares.values())
     origin = Origin(reading.format, source.resolve().name, plan.terms, shares, plan.seed)
@@ -180,7 +188,7 @@ def build(
         boxes={split: boxes[split] for split in SPLITS if counts[split]},
         groups=(len(grouping.sizes), max(grouping.sizes)),
         leaks=(at_random, here) if plan.is_similar_sought else None,
-        problems=(*gathered.problems, *of_splits),
+        problems=(*gathered.problems, *left_out, *of_splits),
     )
 
 
@@ -245,6 +253,11 @@ def _splits(gathered: Gathered, grouping: Grouping, plan: Plan, source: Path) ->
     if without:
         raise DataError(f"{source} has no split for {without[0]}", "give shares by --split 70,15,15")
     return tuple(sample.split for sample in samples)
+
+
+def _left_out(entry: Entry, split: str) -> Problem:
+    text = f"was left out of {split}: it has a near-duplicate in a later split"
+    return Problem("leak-left-out", entry.sample.name, text, is_error=False)
 
 
 def _classes(gathered: Gathered) -> tuple[str, ...]:

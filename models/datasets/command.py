@@ -60,6 +60,10 @@ def import_(
         typer.Option("--terms", help="Text file: under which terms the pictures may be used."),
     ] = None,
     drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Go on without labels that cannot be right.")] = False,
+    drop_leaks: Annotated[
+        bool,
+        typer.Option("--drop-leaks", help="Leave out what has a near-duplicate in a later split."),
+    ] = False,
     link: Annotated[bool, typer.Option("--link", help="Link the pictures (hard links) and do not copy them.")] = False,
     list_all: ListAll = False,
     as_json: Json = False,
@@ -81,6 +85,7 @@ def import_(
         least_score=alike,
         is_linked=link,
         is_bad_dropped=drop_bad,
+        is_leak_dropped=drop_leaks,
         terms=_terms(terms),
     )
     options = _options(classes, good, unlabelled, smallest_px)

@@ -38,6 +38,16 @@ class Grouping:
         """Pictures in each group."""
         return tuple(np.bincount(self.groups).tolist()) if self.groups else ()
 
+    def of(self, kept: Sequence[int]) -> Grouping:
+        """What remains of it when only these pictures do, in their order."""
+        places = {index: place for place, index in enumerate(kept)}
+        numbers = {group: number for number, group in enumerate(dict.fromkeys(self.groups[index] for index in kept))}
+        pairs = (pair for pair in self.pairs if pair.first in places and pair.second in places)
+        return Grouping(
+            tuple(numbers[self.groups[index]] for index in kept),
+            tuple(Pair(places[pair.first], places[pair.second], pair.score) for pair in pairs),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Leak:
@@ -144,6 +154,16 @@ def leaks(splits: Sequence[str], pairs: Sequence[Pair]) -> dict[str, Leak]:
         split: Leak(sum(splits[index] == split for index in beside), splits.count(split) if splits else 0)
         for split in SPLITS[1:]
     }
+
+
+def leaking(splits: Sequence[str], pairs: Sequence[Pair]) -> frozenset[int]:
+    """Pictures to leave out so that none has a near-duplicate in a later split.
+
+    Those of `train` go for those of `val`, and those of both for those of `test`, which stays as it is.
+    """
+    rank = [SPLITS.index(split) for split in splits]
+    crossing = [(pair.first, pair.second) for pair in pairs if rank[pair.first] != rank[pair.second]]
+    return frozenset(min(pair, key=lambda index: rank[index]) for pair in crossing)
 
 
 def random_leak(count: int, pairs: Sequence[Pair], test_share: float, seed: int) -> Leak:

@@ -106,6 +106,23 @@ class ConvUnit(nn.Module):
         self.conv, self.norm = folded, nn.Identity()
         self.point = self.gains = None
 
+    @torch.no_grad()
+    def unfold(self, kernel: Tensor, bias: Tensor) -> None:
+        """Takes over a folded convolution: in evaluation mode the unit then gives what that one gives.
+
+        Args:
+            kernel: float (out, in, k, k), of the unit's own shape.
+            bias: float (out,).
+        """
+        norm = self.norm
+        assert isinstance(norm, nn.BatchNorm2d)
+        self.conv.weight.zero_()
+        rest, scale = kernel - self.kernel(), 1.0 if self.gains is None else self.gains[0, :, None, None, None]
+        self.conv.weight.copy_(rest / scale)
+        norm.reset_running_stats()
+        norm.weight.fill_((1.0 + norm.eps) ** 0.5)
+        norm.bias.copy_(bias)
+
 
 class Trunk(nn.Module):
     """What the nets of the family share: from the picture to ever coarser maps.

@@ -17,14 +17,12 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from models.nets.classify import ClassNet
+from models.nets.layers import STAGES
 from models.nets.net import ConvUnit, PeakNet, Trunk
 from models.packaging.graph_peaks import PeakWriter
 from models.recipe import InputShape, TrainingRecipe
 
 OPSET = 17
-STAGES = ("fine", "coarse", "deep")
-"""Names of the stages after the stem, finest first; layers are called `fine0`, `fine1` and so on."""
-
 _IR_VERSION = 8  # of opset 17; newer ones are refused by ONNX Runtime 1.18
 _FULL_LEVEL = 255
 

@@ -13,6 +13,8 @@ import typer
 
 from app.errors import UsageError
 from models.extras import require
+from models.training.command import Source as Beginning
+from models.training.command import Variant as BeginningVariant
 
 if TYPE_CHECKING:
     from app.detect.manifest import Role
@@ -128,9 +130,11 @@ def sensitivity(
 
 def distil(
     recipe: Annotated[Path, typer.Argument(help="Recipe of the small model; [distil] says how it learns.")],
-    teacher: Annotated[Path, typer.Option("--teacher", help="Checkpoint (best.pt) of the large model.")],
+    teacher: Annotated[Path, typer.Option("--teacher", help="The large model's checkpoint (best.pt) or package.")],
     data: DataDir,
     out: OutDir,
+    source: Beginning = None,
+    from_variant: BeginningVariant = "",
     resume: Resume = False,
     device: Device = "auto",
     threads: Threads = 2,
@@ -142,10 +146,12 @@ def distil(
     from models.smaller.distil import distil as run_distil
     from models.smaller.distil import load_student
     from models.training.command import report
+    from models.training.train import Start
 
     student = load_student(recipe)
     with _watched(student[0].train.steps, max_minutes, as_json=as_json) as watch:
-        state = run_distil(student, teacher, data, out, watch, resume=resume, device=place)
+        start = Start(resume=resume, device=place, source=source, variant=from_variant)
+        state = run_distil(student, teacher, data, out, watch, start=start)
     report(student[0], state, out, as_json=as_json)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from torch.nn import functional
 
 from app.errors import DataError
 from models.mending import Board
+from models.nets.net import PeakNet
 from models.recipe import TrainingRecipe, read_toml, recipe_from_dict
 from models.smaller.teaching import Lesson, Teacher, lesson_loss
+from models.training.begin import load_trained
 from models.training.boards import TRAIN, load_training_boards
-from models.training.checkpoint import TrainingState, load_average
+from models.training.checkpoint import TrainingState
 from models.training.device import feed_processes
 from models.training.feed import Batch, batches
 from models.training.journal import Progress
@@ -58,6 +60,7 @@ class Watch:
 
 
 UNWATCHED = Watch()
+FRESH = Start()
 
 
 def load_student(path: Path) -> tuple[TrainingRecipe, Lesson]:
@@ -78,29 +81,26 @@ def distil(
     out: Path,
     watch: Watch = UNWATCHED,
     *,
-    resume: bool = False,
-    device: str = "cpu",
+    start: Start = FRESH,
 ) -> TrainingState:
     """Trains a small detector under a large one.
 
     Args:
         student: The small one's recipe, and how much it learns from where. Its input may be a whole number of times
             smaller than the teacher's.
-        teacher: The large one's checkpoint.
+        teacher: The large one's checkpoint, or its package's folder.
         data_dir: As for `models.training.train.train`.
         out: As for `models.training.train.train`; the checkpoints are those of a training.
         watch: Who looks on.
-        resume: Continue from `last.pt`.
-        device: Where it runs, as torch names it.
+        start: What it starts from, and where it runs.
 
     Raises:
         DataError: As for `models.training.train.train`; or the two do not fit together.
         MissingDriverError: pycocotools is not installed.
     """
     recipe, lesson = student
-    with taught_by(teacher, recipe, lesson, data_dir, device) as loss_of:
-        start = Start(resume=resume, device=device, loss_of=loss_of, loss_names=LOSS_NAMES)
-        return watch.train(recipe, data_dir, out, start)
+    with taught_by(teacher, recipe, lesson, data_dir, start.device) as loss_of:
+        return watch.train(recipe, data_dir, out, replace(start, loss_of=loss_of, loss_names=LOSS_NAMES))
 
 
 @contextmanager
@@ -112,9 +112,13 @@ def taught_by(
     Raises:
         DataError: The checkpoint cannot be used, the two do not fit together, or the pictures cannot be read.
     """
-    net, wide, _step = load_average(teacher)
+    net, wide = load_trained(teacher)
     if recipe.kind != "detection":
         raise DataError(f"{recipe.name} is a classifier", "give the recipe of a detector")
+    if not isinstance(net, PeakNet):
+        raise DataError(f"teacher {teacher} is a classifier", "give a detector's checkpoint or package")
+    if teacher.is_dir():  # whose pictures were drawings, a package does not say
+        wide = replace(wide, input=replace(wide.input, two_level=recipe.input.two_level))
     large = Teacher(net, wide, recipe)
     if large.factor == 1:
         yield lambda student, batch, plan: _loss(student, batch, plan, large, lesson)
@@ -149,11 +153,11 @@ class _Feed:
 
 def enlarged(recipe: TrainingRecipe, teacher: TrainingRecipe, factor: int) -> TrainingRecipe:
     """A recipe whose batches are those of the student's recipe, so many times larger, with labels on its grid."""
-    return dataclasses.replace(
+    return replace(
         recipe,
         input=teacher.input,
-        net=dataclasses.replace(recipe.net, head_stride_px=recipe.net.head_stride_px * factor),
-        train=dataclasses.replace(recipe.train, crop_px=recipe.train.crop_px * factor),
+        net=replace(recipe.net, head_stride_px=recipe.net.head_stride_px * factor),
+        train=replace(recipe.train, crop_px=recipe.train.crop_px * factor),
     )
 
 
@@ -161,7 +165,7 @@ def shrunk(batch: Batch, factor: int) -> Batch:
     """The batch of an enlarged recipe as the student sees it."""
     targets, objects = batch.targets, batch.targets.objects.clone()
     objects[:, 2:] /= factor
-    return dataclasses.replace(
+    return replace(
         batch,
         part=_smaller(batch.part, factor),
         golden=None if batch.golden is None else _smaller(batch.golden, factor),

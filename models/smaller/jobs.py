@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from app.detect.manifest import MANIFEST, Role
 from app.errors import UsageError
+from models.packaged import read_model
 from models.packaging.export import export_package
 from models.packaging.manifest import manifest_entries
 from models.smaller.qdq import FloatNet
@@ -22,7 +23,6 @@ from models.smaller.quantize import (
     float_package,
     measure_package,
     quantize_package,
-    read_model,
 )
 from models.smaller.sensitivity import OnStep, SensitivityTable
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from app.errors import DataError
+from models.nets.layers import STAGES, layers_of
 from models.nets.net import ConvUnit, PeakNet
 from models.recipe import NetShape, TrainingRecipe
 
@@ -26,7 +27,6 @@ MULTIPLE = 8
 LEAST_SHARE = 0.5
 """Of the channels of each map, this share stays: a map that loses more is learnt anew, not trained on."""
 
-STAGES = ("fine", "coarse", "deep")
 _DISTANCES = 4
 
 Widths = dict[str, int]
@@ -86,20 +86,6 @@ def channel_importance(net: PeakNet) -> dict[str, npt.NDArray[np.float64]]:
                 squares[name] = squares.get(name, torch.zeros(())) + (weight**2).sum(dim=axes)
     roots = {name: torch.sqrt(values).numpy() for name, values in squares.items()}
     return {name: values / max(values.mean(), np.finfo(np.float64).tiny) for name, values in roots.items()}
-
-
-def layers_of(net: PeakNet) -> dict[str, nn.Conv2d]:
-    """The convolutions of a net by their names in the ONNX graph; the stem's planes are one here."""
-    units = {"stem": net.stem}
-    for stage, name in zip(net.stages, STAGES, strict=False):
-        assert isinstance(stage, nn.Sequential)
-        units |= {f"{name}{index}": _unit(unit) for index, unit in enumerate(stage)}
-    units |= {f"head{index}": _unit(unit) for index, unit in enumerate(net.head)}
-    convolutions = {name: unit.conv for name, unit in units.items()}
-    for index, lateral in enumerate(net.laterals):
-        assert isinstance(lateral, nn.Conv2d)
-        convolutions[f"lateral{index}"] = lateral
-    return convolutions | {"out": net.out}
 
 
 def maps_of(layer: str, net: PeakNet) -> tuple[str, str]:
@@ -219,8 +205,3 @@ def _shape(shape: NetShape, widths: Mapping[str, int]) -> NetShape:
         head=of("head", shape.head),
         is_branched=False,
     )
-
-
-def _unit(module: nn.Module) -> ConvUnit:
-    assert isinstance(module, ConvUnit)
-    return module

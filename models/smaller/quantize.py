@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it ships no types
-
 from app.detect.package import Package, load_package
 from app.errors import DataError
 from models.data import LabelledPicture
 from models.evaluation.truth import Source, load_truth
+from models.packaged import read_model
 from models.packaging.export import add_model, read_golden_frames, write_golden_frames
 from models.packaging.manifest import manifest_entries
 from models.smaller.qdq import WEIGHT_BITS, FloatNet, insert_qdq
@@ -196,19 +194,6 @@ def chosen_layers(net: FloatNet, keep: Sequence[str]) -> tuple[str, ...]:
     if not layers:
         raise DataError("every layer would stay in float", "keep fewer of them")
     return layers
-
-
-def read_model(package: Package) -> onnx.ModelProto:
-    """Reads the ONNX of a package.
-
-    Raises:
-        DataError: It is no ONNX model.
-        PackageError: The file is absent or another one.
-    """
-    try:
-        return onnx.load_from_string(package.read_onnx())
-    except DecodeError as error:
-        raise DataError(f"{package.onnx} is no ONNX model", "export it again") from error
 
 
 def pictures_of(package: Package, data_dir: Path, split: str, count: int) -> tuple[LabelledPicture, ...]:

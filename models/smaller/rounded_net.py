@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.errors import DataError
+from models.nets.layers import STAGES, layers_of
 from models.nets.net import ConvUnit, PeakNet
-from models.smaller.prune import STAGES, layers_of
 from models.smaller.qdq import ACTIVATION_TOP, NO_WEIGHT, WEIGHT_BITS
 
 _TENSOR = re.compile(r"(stem|merge|lateral|head|fine|coarse|deep)(\d*)(\.relu)?")

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from app.errors import DataError
 from models.nets.classify import ClassNet
 from models.nets.net import PeakNet
-from models.recipe import TrainingRecipe, recipe_from_dict
+from models.recipe import Schedule, TrainingRecipe, recipe_from_dict
+from models.training.muon import Muon
 from models.whole_file import write_whole
 
 LAST, BEST = "last.pt", "best.pt"
-_KEPT_KEYS = ("seed", "batch", "crop_px")
+_KEPT_KEYS = ("seed", "batch", "crop_px", "optimiser")
 """Of the schedule: what a resumed training must not change. How long and how fast it learns, it may."""
 
 Net = PeakNet | ClassNet
@@ -33,7 +34,7 @@ class TrainingState:
     Attributes:
         net: The net that learns.
         average: The moving average of its weights, in evaluation mode: what is kept in the end.
-        optimiser: AdamW with its moments.
+        optimiser: The recipe's, with its moments.
         scaler: Of losses, for half precision; elsewhere it does nothing.
         step: Steps done.
         best_score: The best that `train.select` names, so far.
@@ -77,12 +78,29 @@ def new_state(recipe: TrainingRecipe, device: torch.device | str = "cpu", initia
     torch.manual_seed(recipe.train.seed)
     net = new_net(recipe) if initial is None else copy.deepcopy(initial).requires_grad_(True)
     net = net.to(device=torch.device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    weights = [p for p in net.parameters() if p.ndim > 1]
-    scalars = [p for p in net.parameters() if p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": recipe.train.weight_decay}, {"params": scalars, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.train.learning_rate)
+    optimiser = new_optimiser(net, recipe.train)
     scaler = torch.amp.GradScaler(torch.device(device).type, enabled=recipe.train.precision == "fp16")
     return TrainingState(net, copy.deepcopy(net).eval().requires_grad_(False), optimiser, scaler)
+
+
+def new_optimiser(net: Net, plan: Schedule) -> torch.optim.Optimizer:
+    """The optimiser of a plan; biases and gains have no weight decay.
+
+    What Muon turns are the kernels between the first layer and the last, of 3x3: the others learn by AdamW.
+    """
+    weights = [p for p in net.parameters() if p.ndim > 1]
+    scalars = [p for p in net.parameters() if p.ndim <= 1]
+    if plan.optimiser == "muon":
+        kernels = [p for p in weights if p.ndim > 2 and p.shape[-1] == 3]  # noqa: PLR2004
+        others = [p for p in weights if not any(p is each for each in kernels)]
+        groups = [
+            {"params": kernels, "weight_decay": plan.weight_decay, "is_orthogonal": True},
+            {"params": others, "weight_decay": plan.weight_decay},
+            {"params": scalars, "weight_decay": 0.0},
+        ]
+        return Muon(groups, plan.learning_rate)
+    decays = [{"params": weights, "weight_decay": plan.weight_decay}, {"params": scalars, "weight_decay": 0.0}]
+    return torch.optim.AdamW(decays, lr=plan.learning_rate)
 
 
 def save_state(state: TrainingState, recipe: TrainingRecipe, path: Path) -> None:

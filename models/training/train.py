@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.errors import DataError
 from models.mending import Board
 from models.recipe import TrainingRecipe
+from models.training.begin import begun, load_trained
 from models.training.boards import TRAIN, VAL, check_scores, fingerprint, load_training_boards, remarks
 from models.training.checkpoint import (
     BEST,
@@ -22,10 +23,10 @@ from models.training.checkpoint import (
     save_state,
 )
 from models.training.device import feed_processes
-from models.training.feed import batches
+from models.training.feed import batches, make_batch
 from models.training.journal import LOG, Journal, Progress
 from models.training.schedule import has_patience
-from models.training.step import LOSS_NAMES, LossFunction, batch_loss, learning_rate, train_step
+from models.training.step import LOSS_NAMES, LossFunction, batch_loss, learning_rate, net_input, train_step
 from models.training.validation import Validation, evaluate_net, find, validate
 
 __all__ = [
@@ -59,6 +60,8 @@ class Start:
         resume: Continue from the folder's `last.pt`.
         device: Where it runs, as torch names it (`models.training.device` chooses).
         initial: Weights to begin with instead of chance, such as a pruned net's.
+        source: A checkpoint or a package whose weights it begins with, layer by layer where they fit.
+        variant: Which model of that package; by default its first.
         loss_of: The loss; another one lets a teacher have its say.
         loss_names: Names of its parts, each ending in "_loss"; empty: those of the recipe's kind.
     """
@@ -66,6 +69,8 @@ class Start:
     resume: bool = False
     device: str = "cpu"
     initial: Net | None = None
+    source: Path | None = None
+    variant: str = ""
     loss_of: LossFunction = batch_loss
     loss_names: tuple[str, ...] = ()
 
@@ -98,14 +103,20 @@ def train(
 
     Raises:
         DataError: The data, the folder or the checkpoint cannot be used, or the loss is not finite.
+        PackageError: The package to begin with is broken.
         MissingDriverError: pycocotools is not installed; for a detector.
     """
     if not start.resume and (out / LAST).exists():
         raise DataError(f"{out} holds a training already", "continue it with --resume, or give another --out")
+    trained = load_trained(start.source, start.variant)[0] if start.source is not None and not start.resume else None
     boards, held_out = (load_training_boards(data_dir, split, recipe) for split in (TRAIN, VAL))
     check_scores(held_out, recipe)
     for remark in (*remarks(boards, TRAIN, recipe), *remarks(held_out, VAL, recipe)):
         on_remark(remark)
+    if trained is not None:
+        start = replace(
+            start, initial=begun(recipe, trained, on_remark, lambda: net_input(make_batch(boards, recipe, 0), recipe))
+        )
     state = _begin(recipe, out, start, fingerprint(boards, held_out))
     names = start.loss_names or LOSS_NAMES[recipe.kind]
     run = _Run(recipe, out, state, names, on_progress)

@@ -138,6 +138,25 @@ def test_near_duplicates_stay_in_one_split(tmp_path):
     assert built.leaks[1].count == 0
 
 
+def test_kept_split_that_leaks_is_mended_by_leaving_out(tmp_path):
+    strip, names = texture(5, 96, 900), ["train/a.png", "train/b.png", "train/c.png", "val/d.png", "test/e.png"]
+    write_pictures(tmp_path / "source" / "images", names)
+    for name, left in zip(names, (0, 200, 700, 230, 500), strict=True):
+        cv2.imwrite(str(tmp_path / "source" / "images" / name), strip[:, left : left + 96])
+    labels = tmp_path / "source" / "annotations"
+    labels.mkdir()
+    for split in ("train", "val", "test"):
+        own = {name: [("hole", 10, 10, 20, 20)] for name in names if name.startswith(split)}
+        (labels / f"{split}.json").write_text(json.dumps(coco_values(own, width=96, height=96)))
+    told = []
+    plan = Plan(shares=None, is_leak_dropped=True)
+    built = build(tmp_path / "source", tmp_path / "set", plan, ReadOptions(), lambda *_: None, on_problems=told.extend)
+    assert built.pictures == {"train": 2, "val": 1, "test": 1}
+    assert built.leaks[1].count == 0
+    assert [problem.file for problem in told if problem.code == "leak-left-out"] == ["images/train/b.png"]
+    assert "leak-left-out" in {problem.code for problem in built.problems}
+
+
 def test_links_share_the_pictures_bytes(source, tmp_path):
     _build(source, tmp_path / "set", Plan(shares=PLAN.shares, is_similar_sought=False, is_linked=True))
     picture = next((tmp_path / "set" / "images" / "train").iterdir())

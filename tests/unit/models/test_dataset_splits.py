@@ -9,7 +9,7 @@ from app.errors import DataError, UsageError
 from models.datasets import anchors, similar
 from models.datasets.records import Box, Sample
 from models.datasets.similar import Pair, find_similar, joined
-from models.datasets.splits import Grouping, deal, group, leaks, parse_shares, random_leak
+from models.datasets.splits import Grouping, deal, group, leaking, leaks, parse_shares, random_leak
 from tests.unit.models.conftest import real_pictures
 from tests.unit.models.dataset_sources import texture
 
@@ -198,6 +198,18 @@ def test_leak_counts_pictures_beside_a_near_duplicate_in_train():
     pairs = (Pair(0, 1, 0.9), Pair(0, 2, 0.9), Pair(3, 2, 0.9))
     found = leaks(["train", "test", "test", "train", "val"], pairs)
     assert [(found[split].count, found[split].of) for split in ("val", "test")] == [(0, 1), (2, 2)]
+
+
+def test_what_leaks_is_left_out_of_the_earlier_split():
+    splits = ["train", "test", "val", "train", "val", "test", "train", "train"]
+    pairs = (Pair(0, 1, 0.9), Pair(2, 5, 0.9), Pair(4, 3, 0.9), Pair(6, 7, 0.9))
+    dropped = leaking(splits, pairs)
+    assert dropped == {0, 2, 3}
+    kept = [index for index in range(8) if index not in dropped]
+    rest = Grouping((0, 0, 1, 2, 2, 1, 3, 3), pairs).of(kept)
+    assert rest.groups == (0, 1, 2, 3, 3)
+    assert rest.pairs == (Pair(3, 4, 0.9),)
+    assert not any(leak.count for leak in leaks([splits[index] for index in kept], rest.pairs).values())
 
 
 def test_split_at_random_leaks_pairs():

@@ -7,7 +7,7 @@ import pytest
 from models.mending import Board
 from models.outlines import rectangle
 from models.recipe import Augmentation
-from models.training.augment_grey import grey_crop, paste_defect
+from models.training.augment_grey import grey_crop, joined, paste_defect
 from models.training.augment_light import lit
 
 STILL = Augmentation(
@@ -276,3 +276,33 @@ def test_without_quarter_turns_lengthwise_streaks_stay_lengthwise():
     ways = [grey_crop(source, (), SIZE, odds, np.random.default_rng(seed)).part for seed in range(16)]
     assert all((each == each[0]).all() for each in ways)
     assert {bool(each[0, 0] < each[0, -1]) for each in ways} == {True, False}, "and they are mirrored still"
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["beside", "below"])
+@pytest.mark.parametrize("golden", [False, True])
+def test_joined_crops_show_each_picture_in_its_place(axis, golden):
+    one, two = board(side=96, boxes=((10, 10, 30, 30), (60, 60, 80, 80))), board(side=96, boxes=((66, 68, 88, 86),))
+    if golden:
+        one, two = (dataclasses.replace(each, golden=np.full_like(each.part, GROUND)) for each in (one, two))
+    mixed = joined(one, two, axis, 0.5)
+    first, second = (slice(None), slice(0, 48)), (slice(None), slice(48, 96))
+    first, second = (first, second) if axis == 0 else (first[::-1], second[::-1])
+    assert np.array_equal(mixed.part[first], one.part[first])
+    assert np.array_equal(mixed.part[second], two.part[second])
+    assert mixed.boxes.tolist() == [[10, 10, 30, 30], [66, 68, 88, 86]]
+    assert mixed.has_golden == golden
+
+
+def test_of_a_defect_on_the_seam_what_is_left_stays_if_it_is_enough():
+    one = board(side=96, boxes=((20, 10, 60, 30), (40, 40, 90, 60)))
+    mixed = joined(one, board(side=96, boxes=()), 0, 0.5)
+    assert mixed.boxes.tolist() == [[20, 10, 48, 30]]  # of the second a sixth is left
+
+
+def test_crops_are_joined_by_chance():
+    odds = dataclasses.replace(STILL, centred_probability=0.0, join_probability=0.5)
+    bright = dataclasses.replace(board(boxes=(), side=96), part=np.full((96, 96), 200, np.uint8))
+    dark = dataclasses.replace(board(boxes=(), side=96), part=np.full((96, 96), 20, np.uint8))
+    random = np.random.default_rng(0)
+    kinds = [len(np.unique(grey_crop(bright, [dark], SIZE, odds, random).part)) for _ in range(200)]
+    assert 70 < kinds.count(2) < 130

@@ -95,7 +95,8 @@ def boards(tmp_path):
 
 def test_float_model_loses_nothing_against_itself(package, boards):
     from app.detect.package import load_package
-    from models.smaller.quantize import pictures_of, read_model
+    from models.packaged import read_model
+    from models.smaller.quantize import pictures_of
 
     loaded = load_package(package, is_draft=True)
     judge = Judge(loaded, pictures_of(loaded, boards, "val", 2))
