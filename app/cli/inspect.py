@@ -177,7 +177,9 @@ def _judge_all(
     goldens: GoldenSamples | None,
     outputs: Outputs,
 ) -> tuple[Detector, Run]:
+    from app.capture.pictures import read_picture
     from app.cli.judging import Judging
+    from app.cli.reading import read_ahead
     from app.clock import SystemClock
     from app.detect.inspection import Inspector
     from app.latency import LatencyLedger
@@ -186,8 +188,9 @@ def _judge_all(
     detector = open_proven(package, runtime, threads, complain)
     run = Run([], [], LatencyLedger(("total",)))
     try:
-        judging = Judging(Inspector(detector, rules, goldens), rules, SystemClock())
-        with progress("judging", len(paths)) as step:
+        find_golden = goldens.find if goldens else None
+        with progress("judging", len(paths)) as step, read_ahead(paths, read_picture, find_golden) as read:
+            judging = Judging(Inspector(detector, rules, goldens), rules, SystemClock(), read)
             for number, path in enumerate(paths, 1):
                 _keep(run, judging.judge(number, path), outputs)
                 step(path.name)

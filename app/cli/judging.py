@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.capture.pictures import list_pictures, read_picture
+from app.cli.reading import Read
 from app.clock import NS_PER_MS, Clock
 from app.decide import decide, reject
 from app.detect.inspection import Inspector
@@ -65,12 +66,14 @@ class Judging:
         inspector: Finds what is on them.
         recipe: Says what it means.
         clock: Times it.
+        read: Reads a picture.
     """
 
-    def __init__(self, inspector: Inspector, recipe: Recipe, clock: Clock) -> None:
+    def __init__(self, inspector: Inspector, recipe: Recipe, clock: Clock, read: Read = read_picture) -> None:
         self._inspector = inspector
         self._recipe = recipe
         self._clock = clock
+        self._read = read
 
     def judge(self, number: int, path: Path) -> Judged:
         """Judges one picture; one that cannot be judged is rejected, and says why.
@@ -82,7 +85,7 @@ class Judging:
         destination = self._recipe.default.destination
         now_ns = self._clock.now_ns()
         try:
-            image = read_picture(path)
+            image = self._read(path)
         except TaktError as error:
             verdict = reject(number, Reason.NO_FRAME, f"no picture: {error.what}", destination, now_ns)
             return Judged(path, verdict, None, error=error)

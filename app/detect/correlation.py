@@ -145,21 +145,22 @@ def least_self_difference(golden: Image) -> float:
     width, height = (max(1, round(side / scale)) for side in grey.shape[::-1])
     small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
     small -= small.mean()
-    shape = _even_size(2 * height), _even_size(2 * width)  # wide enough for no shift to wrap around
-    picture, square, mask = (np.zeros(shape, np.float32) for _ in range(3))
-    for plane, values in ((picture, small), (square, small * small), (mask, np.ones_like(small))):
-        plane[:height, :width] = values
-        cv2.dft(plane, plane)
-    # Over what both have in common: sum(a - b)^2 = sum(a^2) + sum(b^2) - 2 sum(a b), each one a correlation.
-    correlated = [
-        cv2.mulSpectrums(a, b, 0, conjB=True) for a, b in ((square, mask), (mask, square), (picture, picture))
-    ]
-    spectrum = correlated[0] + correlated[1] - 2 * correlated[2]
-    total = cv2.dft(spectrum, flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE)
-    down, across = (np.fft.fftfreq(side, 1 / side)[:, None] for side in shape)
-    down, across = abs(down), abs(across).T
-    common = np.maximum(height - down, 1) * np.maximum(width - across, 1)
-    is_other = ((down > _NEAR) | (across > _NEAR)) & (down <= height / 2) & (across <= width / 2)
+    # Over what both have in common: sum(a - b)^2 = sum(a^2) + sum(b^2) - 2 sum(a b), the last of them a correlation.
+    plane = np.zeros((_even_size(2 * height), _even_size(2 * width)), np.float32)  # wide enough for no shift to wrap
+    plane[:height, :width] = small
+    cv2.dft(plane, plane)
+    cv2.mulSpectrums(plane, plane, 0, plane, conjB=True)
+    cv2.dft(plane, plane, cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE)
+    # A shift up is one down of the other picture: those down are enough.
+    down, across = np.arange(height // 2 + 1)[:, None], np.arange(-(width // 2), width // 2 + 1)[None]
+    left, right = np.maximum(across, 0), np.minimum(width, width + across)
+    areas = cv2.integral(small * small, sdepth=cv2.CV_64F)
+    squares = areas[height, right] - areas[height, left] - areas[down, right] + areas[down, left]
+    # The other picture is the same one, at what lies as far from the opposite corner.
+    squares = squares + areas[height - down, width - left] - areas[height - down, width - right]
+    common = (height - down) * (width - abs(across))
+    total = squares - 2 * plane[down, across]
+    is_other = (down > _NEAR) | (abs(across) > _NEAR)
     # A difference in green alone is heavier in grey than in the mean of the channels.
     heaviest = _HEAVIEST_OF_GREY if golden.ndim == 3 else 1.0  # noqa: PLR2004
     return max(0.0, float((total / common)[is_other].min(initial=np.inf))) / 255 / heaviest

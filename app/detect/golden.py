@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 from app.errors import DataError
@@ -41,7 +42,7 @@ class OneGolden:
 
 
 class GoldenSamples:
-    """Finds the golden sample of a part and keeps the last few in memory.
+    """Finds the golden sample of a part and keeps the last few in memory; any thread may ask.
 
     Args:
         source: One picture for all parts, or a folder that holds one per part, of the same name but for the suffix.
@@ -56,6 +57,7 @@ class GoldenSamples:
         self._read = read
         self._by_stem: dict[str, list[Path]] | None = _files(source) if source.is_dir() else None
         self._cache: OrderedDict[Path, Image] = OrderedDict()
+        self._lock = Lock()
         if self._by_stem is None:
             self._load(source)
 
@@ -78,15 +80,16 @@ class GoldenSamples:
         return self._load(paths[0])
 
     def _load(self, path: Path) -> Image:
-        image = self._cache.get(path)
-        if image is None:
-            image = self._read(path)
-            image.flags.writeable = False
-            self._cache[path] = image
-            if len(self._cache) > MAX_CACHED:
-                self._cache.popitem(last=False)
-        self._cache.move_to_end(path)
-        return image
+        with self._lock:
+            image = self._cache.get(path)
+            if image is None:
+                image = self._read(path)
+                image.flags.writeable = False
+                self._cache[path] = image
+                if len(self._cache) > MAX_CACHED:
+                    self._cache.popitem(last=False)
+            self._cache.move_to_end(path)
+            return image
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:

@@ -115,7 +115,8 @@ class _Profile:
         self._core = core
         self._sampled = self._curve[core]
         self._part = np.zeros_like(self._sampled)
-        shifted = np.stack([np.roll(self._curve, shift)[core] for shift in range(-reach, reach + 1)])
+        places = np.arange(core.start, core.stop, core.step)
+        shifted = self._curve[places[None] - np.arange(-reach, reach + 1)[:, None]]
         self._shifted: NDArray[np.float32] = shifted - shifted.mean(axis=1, keepdims=True)
         self._half_squares = (self._shifted**2).sum(axis=1) / 2
         self._scores = np.zeros(2 * reach + 1, np.float32)

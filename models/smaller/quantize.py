@@ -19,7 +19,7 @@ from models.data import LabelledPicture
 from models.evaluation.truth import Source, load_truth
 from models.packaged import read_model
 from models.packaging.export import add_model, read_golden_frames, write_golden_frames
-from models.packaging.manifest import manifest_entries
+from models.packaging.manifest import TOLERANCE_SCORE_8_BIT, manifest_entries
 from models.smaller.qdq import WEIGHT_BITS, FloatNet, insert_qdq
 from models.smaller.ranges import feeds_of, measure_steps, spread
 from models.smaller.sensitivity import MAX_LOSS, Judge, OnStep, SensitivityTable, measure_sensitivity
@@ -164,6 +164,7 @@ def write_quantized(
         onnx=f"{before.role}-int8.onnx",
         onnx_sha256=hashlib.sha256(blob).hexdigest(),
         expected="",
+        tolerance_score=TOLERANCE_SCORE_8_BIT,
     )
     frames = read_golden_frames(package.folder)
     path = add_model(package_dir, dataclasses.replace(entries, models=(entry,)), blob)
