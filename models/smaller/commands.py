@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from app.detect.zoo import find_package, zoo_folder
 from app.errors import UsageError
 from models.extras import require
 from models.training.command import Source as Beginning
-from models.training.command import Variant as BeginningVariant
 
 if TYPE_CHECKING:
     from app.detect.manifest import Role
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from models.smaller.sensitivity import Loss, SensitivityTable
     from models.training.journal import Progress
 
-Source = Annotated[Path, typer.Argument(help="A package's folder, or a checkpoint (best.pt) of a training.")]
+Source = Annotated[Path, typer.Argument(help="A package by name or folder, or a checkpoint (best.pt) of a training.")]
 DataDir = Annotated[Path, typer.Option("--data", help="Data set: images/<split>/ and annotations/<split>.json.")]
 OutPackage = Annotated[
     Optional[Path], typer.Option("--out", help="The package that gets the model; by default PACKAGE itself.")
@@ -130,11 +130,10 @@ def sensitivity(
 
 def distil(
     recipe: Annotated[Path, typer.Argument(help="Recipe of the small model; [distil] says how it learns.")],
-    teacher: Annotated[Path, typer.Option("--teacher", help="The large model's checkpoint (best.pt) or package.")],
+    teacher: Annotated[str, typer.Option("--teacher", metavar="MODEL", help="The large model: package or checkpoint.")],
     data: DataDir,
     out: OutDir,
-    source: Beginning = None,
-    from_variant: BeginningVariant = "",
+    source: Beginning = "",
     resume: Resume = False,
     device: Device = "auto",
     threads: Threads = 2,
@@ -150,7 +149,7 @@ def distil(
 
     student = load_student(recipe)
     with _watched(student[0].train.steps, max_minutes, as_json=as_json) as watch:
-        start = Start(resume=resume, device=place, source=source, variant=from_variant)
+        start = Start(resume=resume, device=place, source=source)
         state = run_distil(student, teacher, data, out, watch, start=start)
     report(student[0], state, out, as_json=as_json)
 
@@ -198,6 +197,9 @@ def _job(
     roles: dict[str, Role] = {"accelerator": "accelerator", "standby": "standby"}
     if role not in roles:
         raise UsageError(f"there is no role {role!r}", "use accelerator or standby")
+    if not source.exists():
+        named = find_package(str(source), zoo_folder(), is_draft=True)
+        source, variant = named.folder, variant or (named.variant if ":" in str(source) else "")
     words = tuple(word.strip() for word in keep.split(",") if word.strip())
     return Job(source, data, variant, roles[role], threshold, Rounding(words, bits, max_loss, pictures))
 

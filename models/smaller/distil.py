@@ -18,7 +18,7 @@ from models.mending import Board
 from models.nets.net import PeakNet
 from models.recipe import TrainingRecipe, read_toml, recipe_from_dict
 from models.smaller.teaching import Lesson, Teacher, lesson_loss
-from models.training.begin import load_trained
+from models.training.begin import is_checkpoint, load_trained
 from models.training.boards import TRAIN, load_training_boards
 from models.training.checkpoint import TrainingState
 from models.training.device import feed_processes
@@ -76,7 +76,7 @@ def load_student(path: Path) -> tuple[TrainingRecipe, Lesson]:
 
 def distil(
     student: tuple[TrainingRecipe, Lesson],
-    teacher: Path,
+    teacher: str,
     data_dir: Path,
     out: Path,
     watch: Watch = UNWATCHED,
@@ -88,7 +88,7 @@ def distil(
     Args:
         student: The small one's recipe, and how much it learns from where. Its input may be a whole number of times
             smaller than the teacher's.
-        teacher: The large one's checkpoint, or its package's folder.
+        teacher: The large one, see `models.training.begin.load_trained`.
         data_dir: As for `models.training.train.train`.
         out: As for `models.training.train.train`; the checkpoints are those of a training.
         watch: Who looks on.
@@ -105,7 +105,7 @@ def distil(
 
 @contextmanager
 def taught_by(
-    teacher: Path, recipe: TrainingRecipe, lesson: Lesson, data_dir: Path, device: str = "cpu"
+    teacher: str, recipe: TrainingRecipe, lesson: Lesson, data_dir: Path, device: str = "cpu"
 ) -> Iterator[LossFunction]:
     """The loss of a net that learns by this recipe under this teacher.
 
@@ -117,7 +117,7 @@ def taught_by(
         raise DataError(f"{recipe.name} is a classifier", "give the recipe of a detector")
     if not isinstance(net, PeakNet):
         raise DataError(f"teacher {teacher} is a classifier", "give a detector's checkpoint or package")
-    if teacher.is_dir():  # whose pictures were drawings, a package does not say
+    if not is_checkpoint(teacher):  # whose pictures were drawings, a package does not say
         wide = replace(wide, input=replace(wide.input, two_level=recipe.input.two_level))
     large = Teacher(net, wide, recipe)
     if large.factor == 1:

@@ -69,7 +69,7 @@ def prune_checkpoint(
             f"{pruned.macs / 1e9:.3f} of {pruned.macs_before / 1e9:.3f} GMAC are left: {widths_words(small)}"
         )
     recipe = dataclasses.replace(small, train=_schedule(small, plan))
-    with taught_by(checkpoint, recipe, Lesson(), data_dir, plan.device) as loss_of:
+    with taught_by(str(checkpoint), recipe, Lesson(), data_dir, plan.device) as loss_of:
         start = Start(
             resume=plan.is_resumed, device=plan.device, initial=initial, loss_of=loss_of, loss_names=LOSS_NAMES
         )

@@ -111,7 +111,7 @@ def train_rounded(
     with tempfile.TemporaryDirectory() as folder:
         work = plan.work or Path(folder)
         tuned = tuning_recipe(recipe, plan)
-        with taught_by(begin.checkpoint, tuned, Lesson(), data_dir, plan.device) as loss_of:
+        with taught_by(str(begin.checkpoint), tuned, Lesson(), data_dir, plan.device) as loss_of:
             start = Start(device=plan.device, initial=cast("Net", rounded), loss_of=loss_of, loss_names=LOSS_NAMES)
             state = watch.train(tuned, data_dir, work, start)
         if not (work / BEST).is_file():

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from app.detect.package import load_package
+from app.detect.zoo import find_package, zoo_folder
 from models.nets.layers import points_of, units_of
 from models.nets.net import PeakNet, Trunk
 from models.nets.regain import regain_net
@@ -17,25 +17,30 @@ from models.recipe import TrainingRecipe
 from models.training.checkpoint import Net, load_net, new_net
 
 
-def load_trained(source: Path, variant: str = "") -> tuple[Net, TrainingRecipe]:
+def load_trained(source: str) -> tuple[Net, TrainingRecipe]:
     """Reads a trained net.
 
     Args:
-        source: A checkpoint, or a package's folder.
-        variant: Which model of a package; by default its first.
+        source: A checkpoint's file; or a package by its name in the zoo or its folder, and `:VARIANT` for another model
+            than its first, such as `pcb-golden:standby-fp32` or `./mine`.
 
     Returns:
         The net in evaluation mode, and its recipe; of a package, see `models.nets.regain`.
 
     Raises:
         DataError: It cannot be used.
-        PackageError: The package is broken.
+        PackageError: There is no such package, or it is broken.
         MissingDriverError: onnx is not installed; for a package.
     """
-    if source.is_dir():
-        return regain_net(load_package(source, variant=variant, is_draft=True))
-    net, recipe, _step = load_net(source)
-    return net, recipe
+    if is_checkpoint(source):
+        net, recipe, _step = load_net(Path(source))
+        return net, recipe
+    return regain_net(find_package(source, zoo_folder(), is_draft=True))
+
+
+def is_checkpoint(source: str) -> bool:
+    """Whether it names a checkpoint, and not a package."""
+    return Path(source).suffix == ".pt" or Path(source).is_file()
 
 
 def begun(recipe: TrainingRecipe, trained: Net, on_remark: Callable[[str], None], picture: Callable[[], Tensor]) -> Net:

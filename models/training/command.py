@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from models.training.journal import Progress
 
 Source = Annotated[
-    Optional[Path],  # noqa: UP045  (typer reads it on 3.10)
-    typer.Option("--from", help="Begin with the weights of this checkpoint or package, where layers fit."),
+    str,
+    typer.Option("--from", metavar="MODEL", help="Begin with a package's or checkpoint's weights."),
 ]
-Variant = Annotated[str, typer.Option("--from-variant", help="Which model of that package; by default its first.")]
 _INTERRUPTED_CODE = 130  # as a shell has it for Ctrl-C
 
 
@@ -33,8 +32,7 @@ def train(
     recipe: Annotated[Path, typer.Argument(help="Training recipe, such as models/recipes/pcb-nano.toml.")],
     data: Annotated[Path, typer.Option("--data", help="Data set: images/<split>/ and annotations/<split>.json.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for checkpoints, log and pictures.")],
-    source: Source = None,
-    variant: Variant = "",
+    source: Source = "",
     resume: Annotated[bool, typer.Option("--resume", help="Continue from last.pt in --out.")] = False,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option("--threads", min=1, max=256, help="CPU threads for torch.")] = 2,
@@ -75,7 +73,7 @@ def train(
             typer.echo(json.dumps({"warning": sentence}))
 
     with stopper(max_minutes) as why_stop, TrainingScreen(plan.train.steps, is_shown=not as_json) as screen:
-        start = Start(resume=resume, device=place.type, source=source, variant=variant)
+        start = Start(resume=resume, device=place.type, source=source)
         state = run_training(plan, data, out, start, on_progress=tell, on_remark=remark, why_stop=why_stop)
     report(plan, state, out, as_json=as_json)
 

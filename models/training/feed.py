@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -145,7 +146,7 @@ def batches(boards: Sequence[Board], recipe: TrainingRecipe, first: int, workers
         num_workers=workers,
         prefetch_factor=_AHEAD,
         multiprocessing_context="fork",
-        worker_init_fn=_draw_with_one_thread,
+        worker_init_fn=_draw_alone,
     )
     yield from loader
 
@@ -163,6 +164,8 @@ class _Steps(Dataset[Batch]):
         return make_batch(self._boards, self._recipe, self._first + index)
 
 
-def _draw_with_one_thread(_worker: int) -> None:
+def _draw_alone(_worker: int) -> None:
+    # Whoever ends the training tells all its processes; it ends them itself, once its step is done and written.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -60,8 +60,8 @@ class Start:
         resume: Continue from the folder's `last.pt`.
         device: Where it runs, as torch names it (`models.training.device` chooses).
         initial: Weights to begin with instead of chance, such as a pruned net's.
-        source: A checkpoint or a package whose weights it begins with, layer by layer where they fit.
-        variant: Which model of that package; by default its first.
+        source: A checkpoint or a package whose weights it begins with, layer by layer where they fit
+            (`models.training.begin.load_trained`); empty: none.
         loss_of: The loss; another one lets a teacher have its say.
         loss_names: Names of its parts, each ending in "_loss"; empty: those of the recipe's kind.
     """
@@ -69,8 +69,7 @@ class Start:
     resume: bool = False
     device: str = "cpu"
     initial: Net | None = None
-    source: Path | None = None
-    variant: str = ""
+    source: str = ""
     loss_of: LossFunction = batch_loss
     loss_names: tuple[str, ...] = ()
 
@@ -108,7 +107,7 @@ def train(
     """
     if not start.resume and (out / LAST).exists():
         raise DataError(f"{out} holds a training already", "continue it with --resume, or give another --out")
-    trained = load_trained(start.source, start.variant)[0] if start.source is not None and not start.resume else None
+    trained = load_trained(start.source)[0] if start.source and not start.resume else None
     boards, held_out = (load_training_boards(data_dir, split, recipe) for split in (TRAIN, VAL))
     check_scores(held_out, recipe)
     for remark in (*remarks(boards, TRAIN, recipe), *remarks(held_out, VAL, recipe)):

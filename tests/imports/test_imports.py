@@ -18,8 +18,15 @@ pytestmark = pytest.mark.imports
 
 TOLERANCE_PX = 1.0
 TOLERANCE_SCORE = 1e-3
-HALF = {("ultralytics", "11-half"), ("ultralytics", "11-half-input")}
-"""ONNX Runtime rounds every layer of these to float16 and OpenVINO does not: with random weights only counts agree."""
+HALF, HALF_INPUT = ("ultralytics", "11-half"), ("ultralytics", "11-half-input")
+COUNTED = {(HALF, "openvino"), (HALF_INPUT, "openvino"), (HALF_INPUT, "onnx")}
+"""ONNX Runtime rounds every layer of these to float16 and OpenVINO does not, and before a float16 input it is up to the
+processor where it rounds: with random weights only counts agree."""
+LOOSER = {(("transformers", "dfine"), "openvino"): 2e-3}
+"""Scores may differ by so much: 0.0012 was seen on an AMD EPYC with AVX-512, 0.001 and less on others."""
+TIED = {("ultralytics", "11-raw")}
+"""Two of its 80 random classes score the same to 0.00002, so that runtimes differ in which of them a box is."""
+TIE_PX, TIE_SCORE = 0.1, 1e-4
 
 
 @pytest.fixture(scope="module", params=NAMES, ids="-".join)
@@ -50,9 +57,9 @@ def test_library_found_something_to_compare(imported):
 def test_package_says_what_the_exporting_library_says(imported, runtime):
     name, folder, package, _told = imported
     reference = read_reference(folder)
-    limits = (TOLERANCE_PX, TOLERANCE_SCORE)
+    limits = (TOLERANCE_PX, LOOSER.get((name, runtime), TOLERANCE_SCORE))
     compare = {"detection": _compare_boxes, "classification": _compare_classes, "anomaly": _compare_maps}
-    if name in HALF and runtime == "openvino":
+    if (name, runtime) in COUNTED:
         compare["detection"] = _compare_counts
     detector = open_detector(load_package(package), runtime)
     try:
@@ -85,7 +92,7 @@ def test_layout_is_recognised_as_that_of_its_library(imported):
 
 def test_package_is_proven_on_both_runtimes(imported):
     name, _folder, _package, told = imported
-    if name in HALF:
+    if name in {HALF, HALF_INPUT, *TIED}:
         assert "onnx" in told["proven"]
     else:
         assert set(told["proven"]) >= {"onnx", "openvino"}, told["refused"]
@@ -105,7 +112,7 @@ def _compare_boxes(reference, _folder, said, result, limits):
         alike = [
             each
             for each in left
-            if each[0] == label
+            if (each[0] == label or (abs(each[1] - found.score) < TIE_SCORE and _distance(each[2], box) < TIE_PX))
             and abs(each[1] - found.score) <= tolerance_score
             and _distance(each[2], box) <= tolerance_px
         ]

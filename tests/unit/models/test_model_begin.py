@@ -11,7 +11,7 @@ pytest.importorskip("onnx", reason='reading a package needs: pip install "takt-i
 
 from app.cli import app
 from app.detect.package import load_package
-from app.errors import DataError
+from app.errors import DataError, PackageError
 from models.nets.regain import regain_net
 from models.packaging.export import export_package
 from models.packaging.graph import build_graph
@@ -124,8 +124,8 @@ def test_training_from_a_package_goes_on_where_it_stood(recipe, data_dir, tmp_pa
     export_package(tmp_path / "first" / "last.pt", tmp_path / "package", 0.4)
     short = dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, steps=1, evaluate_every_steps=1))
     losses = {}
-    for name, source in (("chance", None), ("package", tmp_path / "package"), ("file", tmp_path / "first/last.pt")):
-        state = train(short, data_dir, tmp_path / name, Start(source=source))
+    for name, source in (("chance", ""), ("package", tmp_path / "package"), ("file", tmp_path / "first/last.pt")):
+        state = train(short, data_dir, tmp_path / name, Start(source=str(source)))
         losses[name] = float(state.losses.sum())
     assert losses["package"] < 0.9 * losses["chance"]
     assert losses["package"] == pytest.approx(losses["file"], rel=0.02)
@@ -134,14 +134,28 @@ def test_training_from_a_package_goes_on_where_it_stood(recipe, data_dir, tmp_pa
 def test_resumed_training_does_not_begin_again(recipe, data_dir, tmp_path):
     train(recipe, data_dir, tmp_path / "run")
     before = resume_state(recipe, tmp_path / "run" / "last.pt").average.state_dict()
-    state = train(recipe, data_dir, tmp_path / "run", Start(resume=True, source=tmp_path / "absent.pt"))
+    state = train(recipe, data_dir, tmp_path / "run", Start(resume=True, source=str(tmp_path / "absent.pt")))
     assert all(torch.equal(each, before[name]) for name, each in state.average.state_dict().items())
 
 
-def test_model_of_elsewhere_is_refused(repository):
-    pcb = repository / "models" / "zoo" / "pcb"
+def test_model_in_8_bits_is_refused():
     with pytest.raises(DataError, match=r"accelerator-int8 of pcb is no detector in fp32 that was trained by Takt"):
-        load_trained(pcb, "accelerator-int8")
+        load_trained("pcb:accelerator-int8")
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "words"),
+    [("no-such", PackageError, "'no-such' is not in the zoo"), ("./absent.pt", DataError, "absent.pt")],
+)
+def test_what_is_not_there_is_said_before_pictures_are_read(source, error, words):
+    with pytest.raises(error, match=words):
+        load_trained(source)
+
+
+def test_model_of_the_zoo_goes_by_its_name():
+    net, recipe = load_trained("pcb-golden:standby-fp32")
+    assert recipe.input.golden
+    assert not net.training
 
 
 def test_command_begins_with_a_package(recipe, data_dir, tmp_path):

@@ -138,13 +138,13 @@ def test_student_of_half_the_size_learns_from_its_teacher(kind, recipe, student,
 def test_labels_alone_give_the_loss_of_a_training(recipe, teacher, data_dir):
     boards = load_training_boards(data_dir, "train", recipe)
     batch, net = make_batch(boards, recipe, 0), new_state(recipe).net.eval()
-    with taught_by(teacher, recipe, Lesson(1.0, 0.0, 0.0), data_dir) as loss_of:
+    with taught_by(str(teacher), recipe, Lesson(1.0, 0.0, 0.0), data_dir) as loss_of:
         assert loss_of(net, batch, recipe)[0].item() == pytest.approx(batch_loss(net, batch, recipe)[0].item())
 
 
 def test_classes_that_differ_are_named(recipe, teacher, data_dir):
     other = dataclasses.replace(recipe, classes=("hole", "scratch"))
-    with pytest.raises(DataError, match="differ in classes"), taught_by(teacher, other, Lesson(), data_dir):
+    with pytest.raises(DataError, match="differ in classes"), taught_by(str(teacher), other, Lesson(), data_dir):
         pass
 
 
@@ -152,14 +152,14 @@ def test_sizes_that_are_no_multiple_are_named(recipe, teacher, data_dir):
     other = dataclasses.replace(recipe, input=dataclasses.replace(recipe.input, width_px=64, height_px=64))
     with (
         pytest.raises(DataError, match="96x96 px and the student 64x64"),
-        taught_by(teacher, other, Lesson(), data_dir),
+        taught_by(str(teacher), other, Lesson(), data_dir),
     ):
         pass
 
 
 def test_grid_finer_than_the_teachers_is_refused(recipe, teacher, data_dir):
     finer = dataclasses.replace(recipe, net=dataclasses.replace(recipe.net, head_stride_px=4))
-    with pytest.raises(DataError, match="coarser grid"), taught_by(teacher, finer, Lesson(), data_dir):
+    with pytest.raises(DataError, match="coarser grid"), taught_by(str(teacher), finer, Lesson(), data_dir):
         pass
 
 

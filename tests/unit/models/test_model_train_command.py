@@ -1,5 +1,7 @@
 # ruff: noqa: E402  (what needs an optional library is imported after asking for it)
 import json
+import multiprocessing
+import os
 import signal
 
 import pytest
@@ -80,21 +82,24 @@ def test_end_is_told_in_words(run):
     assert "step 3: heat " in result.stderr
 
 
-def test_interrupted_training_is_saved_and_says_how_to_go_on(run, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_training_is_saved_and_says_how_to_go_on(run, monkeypatch, number):
     shown = TrainingScreen.update
 
     def update(screen, progress):
         shown(screen, progress)
         if progress.step == 1:
-            signal.raise_signal(signal.SIGINT)
+            for child in multiprocessing.active_children():  # a terminal and a service manager tell all of them
+                os.kill(child.pid, number)
+            signal.raise_signal(number)
 
     monkeypatch.setattr(TrainingScreen, "update", update)
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     result = run()
     assert result.exit_code == 130
     assert f"interrupted at step 2 of 6; continue with --resume --out {run.out}" in result.stdout
     assert load_average(run.out / LAST)[2] == 2
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
     monkeypatch.undo()
     assert "finished at step 6 of 6" in run("--resume").stdout
 
