@@ -17,7 +17,7 @@ from torch import nn
 from app.detect.package import Package
 from app.errors import DataError
 from models.extras import require
-from models.nets.layers import STAGES, points_of, units_of
+from models.nets.layers import STAGES, layers_of, points_of, units_of
 from models.nets.net import PeakNet
 from models.recipe import Augmentation, InputShape, NetShape, Schedule, TrainingRecipe
 
@@ -43,19 +43,27 @@ def regain_net(package: Package) -> tuple[PeakNet, TrainingRecipe]:
         MissingDriverError: onnx is not installed.
     """
     constants, outputs = _read(package)
-    if package.precision != "fp32" or not {"stem0.weight", "out.weight"} <= constants.keys() or "boxes" not in outputs:
-        raise DataError(
-            f"the model {package.variant} of {package.name} is no detector in fp32 that was trained by Takt",
-            "give a checkpoint, or name another model of the package",
-        )
-    shape, recipe = _stem(constants), _recipe(package, constants, is_embedding="embedding" in outputs)
+    is_ours = package.precision == "fp32" and {"stem0.weight", "out.weight"} <= constants.keys() and "boxes" in outputs
+    if not is_ours:
+        raise _refusal(package)
+    recipe = _recipe(package, constants, is_embedding="embedding" in outputs)
     net = PeakNet(recipe.net, len(recipe.classes), recipe.planes).eval().requires_grad_(requires_grad=False)
+    wanted = {f"{name}.bias": layer.weight.shape for name, layer in layers_of(net).items()}
+    if any(name not in constants or len(constants[name]) != shape[0] for name, shape in wanted.items()):
+        raise _refusal(package)
     for name, unit in units_of(net).items():
-        kernel = shape if name == "stem" else constants[f"{name}.weight"]
+        kernel = _stem(constants) if name == "stem" else constants[f"{name}.weight"]
         unit.unfold(torch.from_numpy(kernel.copy()), torch.from_numpy(constants[f"{name}.bias"].copy()))
     for name, layer in points_of(net).items():
         _copy(layer, constants[f"{name}.weight"], constants[f"{name}.bias"])
     return net, recipe
+
+
+def _refusal(package: Package) -> DataError:
+    return DataError(
+        f"the model {package.variant} of {package.name} is no detector in fp32 that this version of Takt trained",
+        "give a checkpoint, or name another model of the package",
+    )
 
 
 def _read(package: Package) -> tuple[Constants, set[str]]:

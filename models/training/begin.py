@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -71,14 +72,18 @@ def _fill(net: Net, source: Net) -> list[str]:
             unit.unfold(conv.weight, cast("Tensor", conv.bias))
         else:
             fresh.append(name)
-    points = points_of(source) if isinstance(source, PeakNet) else {}
-    for name, layer in (points_of(net) if isinstance(net, PeakNet) else {"out": net.out}).items():
-        other = points.get(name)
-        if isinstance(net, PeakNet) and other is not None and other.weight.shape == layer.weight.shape:
-            layer.load_state_dict(other.state_dict())
+    others = _ends(source)
+    for name, layer in _ends(net).items():
+        if name in others and others[name].weight.shape == layer.weight.shape:
+            layer.load_state_dict(others[name].state_dict())
         else:
             fresh.append(name)
     return fresh
+
+
+def _ends(net: Net) -> dict[str, nn.Conv2d | nn.Linear]:
+    """The layers without normalisation."""
+    return {**points_of(net)} if isinstance(net, PeakNet) else {"out": net.out}
 
 
 @torch.no_grad()
@@ -87,27 +92,22 @@ def _settle(net: Trunk, fresh: Collection[str], pictures: Tensor) -> None:
 
     A folded unit has none left; the first steps, which normalise by their own batches, would undo what it learnt.
     """
-
-    def settle(norm: nn.BatchNorm2d, source: Tensor, *, is_fresh: bool) -> None:
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        middle = norm.bias - gain * norm.running_mean
-        variance, mean = torch.var_mean(source, dim=(0, 2, 3))
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
-        if not is_fresh:
-            norm.weight.copy_(gain * torch.sqrt(variance + norm.eps))
-            norm.bias.copy_(middle + gain * mean)
-
-    hooks = []
-    for name, unit in units_of(net).items():
-        is_fresh = name in fresh
-        hooks.append(
-            unit.norm.register_forward_pre_hook(
-                lambda norm, args, is_fresh=is_fresh: settle(norm, args[0], is_fresh=is_fresh)
-            )
-        )
+    units = units_of(net).items()
+    hooks = [unit.norm.register_forward_pre_hook(partial(_measure, is_fresh=name in fresh)) for name, unit in units]
     net.eval()(pictures)
     for hook in hooks:
         hook.remove()
+
+
+def _measure(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...], *, is_fresh: bool) -> None:
+    """Takes over mean and variance of what a normalisation is about to see."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    middle = norm.bias - gain * norm.running_mean
+    variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3))
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+    if not is_fresh:
+        norm.weight.copy_(gain * torch.sqrt(variance + norm.eps))
+        norm.bias.copy_(middle + gain * mean)

@@ -138,9 +138,10 @@ def test_resumed_training_does_not_begin_again(recipe, data_dir, tmp_path):
     assert all(torch.equal(each, before[name]) for name, each in state.average.state_dict().items())
 
 
-def test_model_in_8_bits_is_refused():
-    with pytest.raises(DataError, match=r"accelerator-int8 of pcb is no detector in fp32 that was trained by Takt"):
-        load_trained("pcb:accelerator-int8")
+@pytest.mark.parametrize("name", ["pcb:accelerator-int8", "pcb-nano"], ids=["8 bits", "another writer's graph"])
+def test_model_whose_net_cannot_be_regained_is_refused(name):
+    with pytest.raises(DataError, match=r"is no detector in fp32 that this version of Takt trained"):
+        load_trained(name)
 
 
 @pytest.mark.parametrize(
