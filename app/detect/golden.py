@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.errors import DataError
 from app.types import Image
@@ -60,6 +60,14 @@ class GoldenSamples:
         self._lock = Lock()
         if self._by_stem is None:
             self._load(source)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the lock, which stays where its threads are."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = Lock()
 
     def find(self, name: str) -> Image:
         """The golden sample of a part; the same array as long as it stays in memory.

@@ -120,7 +120,7 @@ def test_model_is_asked_from_the_page_and_judges_the_kept_pictures(opined, signe
     sight = signed_in(opined, Role.QUALITY)
     sight.go(f"{opined.base}/figures/models")
     sight.wait(COMPARED)
-    sight.page.locator("#model").select_option(label="pcb 1.0.0 (accelerator-fp32)")
+    sight.page.locator("#model").select_option(label="pcb 1.1.0 (accelerator-fp32)")
     sight.page.locator("#most").fill("2")
     sight.page.locator("#start").click()
     sight.wait("!document.querySelector('#errand').hidden")
@@ -131,6 +131,6 @@ def test_model_is_asked_from_the_page_and_judges_the_kept_pictures(opined, signe
     photograph(sight, "1440x900-light-en", "opinions-asked")
 
     assert sight.text("#errand-says").startswith("Judged: 2 ")
-    sight.wait("document.querySelector('#other-name').textContent.startsWith('pcb 1.0.0')")
+    sight.wait("document.querySelector('#other-name').textContent.startsWith('pcb 1.1.0')")
     assert "/2)" in sight.text("[data-row=rejected]")
     is_sound(sight, opined)

@@ -1,5 +1,7 @@
 """Golden samples: found by name, read once, bounded in memory."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,13 @@ def test_empty_folder_is_an_error(tmp_path, reader):
     (tmp_path / ".hidden").write_bytes(b"x")
     with pytest.raises(DataError, match="is empty"):
         GoldenSamples(tmp_path, reader)
+
+
+def test_samples_can_be_handed_to_another_process(tmp_path):
+    (tmp_path / "a.png").touch()
+    handed = pickle.loads(pickle.dumps(GoldenSamples(tmp_path, _grey)))
+    assert handed.find("a.png")[0, 0] == 7
+
+
+def _grey(_path):
+    return np.full((2, 2), 7, np.uint8)

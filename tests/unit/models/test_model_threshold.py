@@ -33,7 +33,7 @@ def test_golden_frames_prove_the_model_at_its_new_threshold(package):
     before = lowest_recorded(package, "accelerator-fp32")
 
     assert set_threshold(package, 0.47) == dict.fromkeys(
-        ("accelerator-fp32", "accelerator-fp16", "accelerator-int8"), 0.35
+        ("accelerator-fp32", "accelerator-fp16", "accelerator-int8", "standby-fp32", "standby-int8"), 0.35
     )
 
     changed = load_package(package, variant="accelerator-fp32")
@@ -59,7 +59,7 @@ def test_models_that_are_not_named_stay_as_they_are(package):
     ("score", "variants", "error", "said"),
     [
         (0.98, (), PackageError, "prove nothing"),
-        (0.5, ("standby-int8",), UsageError, "accelerator-fp32, accelerator-fp16, accelerator-int8"),
+        (0.5, ("standby-fp16",), UsageError, "accelerator-fp32, accelerator-fp16, accelerator-int8"),
         (1.0, (), DataError, "not between 0 and 1"),
         (float("nan"), (), DataError, "not between 0 and 1"),
     ],
