@@ -21,7 +21,6 @@ from models.nets.layers import STAGES, layers_of, points_of, units_of
 from models.nets.net import PeakNet
 from models.recipe import Augmentation, InputShape, NetShape, Schedule, TrainingRecipe
 
-_DISTANCES = 4
 _FULL_LEVEL = 255
 
 Constants = Mapping[str, npt.NDArray[np.float32]]

@@ -89,18 +89,17 @@ def new_optimiser(net: Net, plan: Schedule) -> torch.optim.Optimizer:
     What Muon turns are the kernels between the first layer and the last, of 3x3: the others learn by AdamW.
     """
     weights = [p for p in net.parameters() if p.ndim > 1]
-    scalars = [p for p in net.parameters() if p.ndim <= 1]
+    scalars = {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0}
     if plan.optimiser == "muon":
-        kernels = [p for p in weights if p.ndim > 2 and p.shape[-1] == 3]  # noqa: PLR2004
-        others = [p for p in weights if not any(p is each for each in kernels)]
-        groups = [
-            {"params": kernels, "weight_decay": plan.weight_decay, "is_orthogonal": True},
-            {"params": others, "weight_decay": plan.weight_decay},
-            {"params": scalars, "weight_decay": 0.0},
-        ]
-        return Muon(groups, plan.learning_rate)
-    decays = [{"params": weights, "weight_decay": plan.weight_decay}, {"params": scalars, "weight_decay": 0.0}]
-    return torch.optim.AdamW(decays, lr=plan.learning_rate)
+        kernels = {"params": [p for p in weights if _is_turned(p)], "is_orthogonal": True}
+        others = {"params": [p for p in weights if not _is_turned(p)]}
+        decaying = [each | {"weight_decay": plan.weight_decay} for each in (kernels, others)]
+        return Muon([*decaying, scalars], plan.learning_rate)
+    return torch.optim.AdamW([{"params": weights, "weight_decay": plan.weight_decay}, scalars], lr=plan.learning_rate)
+
+
+def _is_turned(weight: nn.Parameter) -> bool:
+    return weight.ndim > 2 and weight.shape[-1] == 3  # noqa: PLR2004
 
 
 def save_state(state: TrainingState, recipe: TrainingRecipe, path: Path) -> None:

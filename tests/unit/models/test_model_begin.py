@@ -17,7 +17,8 @@ from models.packaging.export import export_package
 from models.packaging.graph import build_graph
 from models.recipe import recipe_from_dict
 from models.training.begin import begun, load_trained
-from models.training.feed import load_boards, make_batch
+from models.training.boards import load_training_boards
+from models.training.feed import make_batch
 from models.training.step import net_input
 from models.training.train import Start, new_state, resume_state, save_state, train, train_step
 
@@ -67,9 +68,7 @@ def _changed(recipe, section, **values):
 
 
 def _trained(recipe, data_dir, path, steps=6):
-    from models.data import load_split
-
-    boards = load_boards(load_split(data_dir, "train", recipe.classes, golden=True).pictures, recipe)
+    boards = load_training_boards(data_dir, "train", recipe)
     state = new_state(recipe)
     for step in range(steps):
         train_step(state, make_batch(boards, recipe, step), recipe)

@@ -6,7 +6,8 @@ import pytest
 torch = pytest.importorskip("torch", reason='training needs: pip install "takt-inspect[train]"')
 
 from app.errors import DataError
-from models.training.feed import load_boards, make_batch
+from models.training.boards import load_training_boards
+from models.training.feed import make_batch
 from models.training.muon import orthogonal
 from models.training.train import new_state, resume_state, save_state, train_step
 
@@ -20,9 +21,7 @@ def turning(recipe):
 
 @pytest.fixture
 def boards(data_dir, turning):
-    from models.data import load_split
-
-    return load_boards(load_split(data_dir, "train", turning.classes, golden=True).pictures, turning)
+    return load_training_boards(data_dir, "train", turning)
 
 
 @pytest.mark.parametrize("shape", [(8, 72), (16, 16), (72, 8)], ids=["wide", "square", "tall"])
